@@ -10,6 +10,7 @@
     ├── DecodeError                 one record that is not what its schema says
     ├── UnavailableError            a component (Kafka, Redis, registry, S3) does not answer
     └── StateError                  the state on disk or in a changelog cannot be used as it is
+        ├── CorruptRecordError      a record batch of the log is damaged or of a format too old
         ├── FencedError             somebody else owns this partition now
         └── PositionError           the log and the state disagree about offsets
 
@@ -145,6 +146,10 @@ class StateError(HeadraceError):
     """The state on disk or in a changelog cannot be used as it is; says what the operator can do."""
 
 
+class CorruptRecordError(StateError):
+    """A record batch of the log is damaged, or of a format too old to read."""
+
+
 class FencedError(StateError):
     """Somebody else owns this partition now; nothing more may be written for it."""
 
@@ -167,6 +172,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
 
 
 __all__ = [
+    "CorruptRecordError",
     "DecodeError",
     "DefinitionError",
     "ExpressionError",
