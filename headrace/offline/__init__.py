@@ -1,0 +1,1 @@
+"""Offline values: point-in-time features from frames of events, apart from the panes."""
