@@ -1,0 +1,33 @@
+"""Free ports, below the range from which the kernel takes ports for outgoing connections.
+
+A component that is killed and started again on its old port must find it free: a port of the
+ephemeral range may meanwhile have become the near end of somebody's connection.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+
+HOST = "127.0.0.1"
+_RANGE = range(20_000, 32_000)
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on `port` of the loopback interface now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A port nobody listens on, drawn at random so that two callers rarely draw the same one."""
+    for _ in range(200):
+        port = random.SystemRandom().choice(_RANGE)
+        if is_free(port):
+            return port
+    raise OSError(f"no free port found between {_RANGE.start} and {_RANGE.stop} on {HOST}")
