@@ -6,6 +6,9 @@ import argparse
 import dataclasses
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 from tests.stack import install, java, whole
 
@@ -48,7 +51,12 @@ def _print(as_json: bool) -> int:
 
 
 def _fetch() -> int:
-    parts = [install.kafka_jars, install.registry_app, install.versitygw, lambda: java.java(21)]
+    parts: list[Callable[[], Path]] = [
+        install.kafka_jars,
+        install.registry_app,
+        install.versitygw,
+        partial(java.java, 21),
+    ]
     failed = 0
     for part in parts:
         try:

@@ -1,0 +1,54 @@
+# `make` lists the targets. Everything a target needs, it makes first; nothing is installed outside
+# .venv and ${XDG_CACHE_HOME:-~/.cache}/headrace.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.complete
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench stack stack-down stack-status faults clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## make .venv with everything in it (quick when it is there)
+
+$(STAMP): pyproject.toml
+	@PYTHON="$(PYTHON)" sh .ci/venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[service,demo,dev]'
+	@touch $@
+
+demo: setup  ## flights through embedded Kafka and Redis, live in the terminal
+	@$(BIN)/headrace demo
+
+test: check  ## lint and types, unit tests, then the integration suite on embedded and on real parts
+	@$(BIN)/python -m pytest tests
+
+check: setup  ## ruff, formatting, mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy --strict
+
+format: setup  ## let ruff format and mend what it can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup  ## workloads on the real components: events a second, freshness, memory
+	@$(BIN)/python -m bench
+
+stack: setup  ## start the real Kafka, registry, S3 and Redis on free ports
+	@$(BIN)/python -m tests.stack up
+
+stack-down: setup  ## stop them
+	@$(BIN)/python -m tests.stack down
+
+stack-status: setup  ## where they answer
+	@$(BIN)/python -m tests.stack status
+
+faults: setup  ## kill, cut and pause components while events flow, then compare with a recomputation
+	@$(BIN)/python -m tests.faults
+
+clean:  ## remove .venv and what tools leave behind (not the cache of components)
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
