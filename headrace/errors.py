@@ -12,7 +12,8 @@
     └── StateError                  the state on disk or in a changelog cannot be used as it is
         ├── CorruptRecordError      a record batch of the log is damaged or of a format too old
         ├── FencedError             somebody else owns this partition now
-        └── PositionError           the log and the state disagree about offsets
+        ├── PositionError           the log and the state disagree about offsets
+        └── OnlineLostError         Redis may have lost what was written to it
 
 A message says where, what was expected, what came, and what to do about it.
 """
@@ -151,11 +152,23 @@ class CorruptRecordError(StateError):
 
 
 class FencedError(StateError):
-    """Somebody else owns this partition now; nothing more may be written for it."""
+    """Somebody else owns this partition now; nothing more may be written for it. `fence_key`: where Redis said so."""
+
+    def __init__(self, message: str, *, fence_key: str | None = None) -> None:
+        super().__init__(message)
+        self.fence_key = fence_key
 
 
 class PositionError(StateError):
     """The log and the state disagree about offsets: a gap, a log that starts later, or another topic."""
+
+
+class OnlineLostError(StateError):
+    """Redis may have lost earlier writes (restarted, flushed, another server): claim `fence_key`, publish again."""
+
+    def __init__(self, message: str, *, fence_key: str | None = None) -> None:
+        super().__init__(message)
+        self.fence_key = fence_key
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -178,6 +191,7 @@ __all__ = [
     "ExpressionError",
     "FencedError",
     "HeadraceError",
+    "OnlineLostError",
     "Place",
     "PositionError",
     "ProjectError",
