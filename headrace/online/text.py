@@ -19,6 +19,7 @@ from decimal import Decimal as PyDecimal
 from decimal import InvalidOperation
 from typing import overload
 
+import numpy as np
 import polars as pl
 
 from headrace.errors import DecodeError
@@ -32,6 +33,8 @@ from headrace.types import (
     DataType,
     Date,
     Decimal,
+    Float32,
+    Float64,
     List,
     Map,
     Null,
@@ -91,7 +94,9 @@ def _value(text: str, type: DataType) -> object:
         return text
     if type in INTEGERS:
         return int(text)
-    if type in FLOATS:
+    if type == Float32:
+        return float(np.float32(text))  # The value that the column held: the text is short for it.
+    if type == Float64:
         return float(text)
     if type == Bool:
         if text not in ("true", "false"):
