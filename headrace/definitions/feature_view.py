@@ -1,0 +1,306 @@
+"""`FeatureView`: a versioned group of features of one entity, from one source.
+
+Owns what can be judged from the declaration alone: names, kinds of values, windows, the entity's keys. What the
+expressions mean is judged by whoever asked to hear of declared views (`when_declared`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+
+from headrace.aggregates.declare import Aggregate, latest
+from headrace.definitions import rules
+from headrace.definitions.batch_source import BatchSource
+from headrace.declaring import Definition, Mistakes, current_scope, place_of
+from headrace.definitions.entity import Entity
+from headrace.definitions.stream_source import StreamSource
+from headrace.definitions.transform import Transform
+from headrace.errors import did_you_mean
+from headrace.types import INTEGERS, DataType
+from headrace.windows import step_of
+
+
+@dataclass(frozen=True)
+class FeatureRef:
+    """One feature of one view, as services and training sets name it."""
+
+    view: FeatureView
+    feature: str
+
+    def __str__(self) -> str:
+        return f"{self.view.id}:{self.feature}"
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class FeatureView(Definition):
+    """A versioned group of features. Durations are microseconds; `features` holds aggregates alone."""
+
+    version: str
+    entity: Entity
+    source: Source
+    where: str | None
+    columns: Mapping[str, str]
+    transform: Transform | None
+    granularity: int | None
+    features: Mapping[str, Aggregate]
+    ttl: int | None
+    online: bool
+    offline: bool
+    publish: bool
+    refresh: int | None
+    backfill: str | None
+    max_age: int | None
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        entity: Entity,
+        source: Source,
+        features: Mapping[str, str | Aggregate],
+        version: str | int = 1,
+        where: str | None = None,
+        columns: Mapping[str, str] = {},  # noqa: B006 - never changed
+        transform: Transform | None = None,
+        granularity: str | timedelta | None = None,
+        ttl: str | timedelta | None = None,
+        online: bool = True,
+        offline: bool = True,
+        publish: bool = False,
+        refresh: str | timedelta | None = None,
+        backfill: str | None = None,
+        max_age: str | timedelta | None = None,
+        description: str = "",
+        owner: str = "",
+        tags: Mapping[str, str] = {},  # noqa: B006 - never changed
+    ) -> None:
+        m = self._mistakes
+        self._set(name=rules.name(name, m, what="a view's name"), version=rules.label(version, m))
+        self._set(entity=_a(entity, (Entity,), "entity", "an hr.Entity", m))
+        kinds = (StreamSource, BatchSource, FeatureView)
+        self._set(
+            source=_a(source, kinds, "source", "an hr.StreamSource, hr.BatchSource or hr.FeatureView", m)
+        )
+        self._set(where=None if where is None else rules.expression(where, m, field="where"))
+        self._set(columns=_columns(columns, m), transform=_transform(transform, m))
+        for field, given in (
+            ("granularity", granularity),
+            ("ttl", ttl),
+            ("refresh", refresh),
+            ("max_age", max_age),
+        ):
+            self._set(**{field: rules.optional_duration(given, m, field=field)})
+        for field, switch in (("online", online), ("offline", offline), ("publish", publish)):
+            self._set(**{field: rules.flag(switch, m, field=field)})
+        if refresh is not None and isinstance(source, StreamSource):
+            m.add(
+                "refresh is for views on a batch source",
+                field="refresh",
+                expected="None, since a stream keeps its views fresh by itself",
+                got=repr(refresh),
+            )
+        self._set(backfill=_backfill(backfill, m), features=_features(features, m))
+        self._set(**rules.words(description, owner, tags, m))
+        _check_windows(self, m)
+        _check_keys(self, m)
+        if not m.found and not m.known and current_scope() is None:
+            for check in _listeners:
+                check(self, m)
+
+    @property
+    def id(self) -> str:
+        """``name@version``."""
+        return f"{self.name}@{self.version}"
+
+    def __getitem__(self, feature: str) -> FeatureRef:
+        """The feature of that name, for a service or a training set. DefinitionError if there is none."""
+        if not self.broken and feature not in self.features:
+            mistakes = Mistakes(f"FeatureView {self.name}", place_of(sys._getframe(1)))
+            mistakes.add(
+                f"no feature `{feature}`",
+                expected=f"one of {', '.join(self.features)}",
+                hint=did_you_mean(str(feature), self.features),
+            )
+            mistakes.settle()
+        return FeatureRef(self, feature)
+
+    def __iter__(self) -> None:  # type: ignore[override]  # __getitem__ alone would make it look iterable
+        raise TypeError("a FeatureView is not iterable; its features are in .features")
+
+    def __repr__(self) -> str:
+        return f"FeatureView({self.id!r})"
+
+
+Source: TypeAlias = StreamSource | BatchSource | FeatureView
+
+_listeners: list[Callable[[FeatureView, Mistakes], None]] = []
+
+
+def when_declared(check: Callable[[FeatureView, Mistakes], None]) -> None:
+    """Have every view that is declared outside a load judged by `check`, which adds to its mistakes."""
+    if check not in _listeners:
+        _listeners.append(check)
+
+
+def _a(value: object, kinds: tuple[type, ...], field: str, expected: str, mistakes: Mistakes) -> object:
+    if not isinstance(value, kinds):
+        hint = "Give the object itself, not its name." if isinstance(value, str) else None
+        mistakes.add(
+            f"{field} is of the wrong kind", field=field, expected=expected, got=repr(value), hint=hint
+        )
+        return None
+    return value
+
+
+def _columns(columns: object, mistakes: Mistakes) -> dict[str, str]:
+    if not isinstance(columns, Mapping):
+        expected = "SQL by name, such as columns={'eur': 'amount * fx_rate'}"
+        mistakes.add("columns is not a mapping", field="columns", expected=expected, got=repr(columns))
+        return {}
+    rules.unique(columns, mistakes, field="columns", what="columns")
+    for name, text in columns.items():
+        rules.column_name(name, mistakes, field=f"columns.{name}", what="a column's name")
+        if isinstance(text, Aggregate):
+            mistakes.add(
+                "a column is computed from one row",
+                field=f"columns.{name}",
+                expected="a SQL expression",
+                got=str(text),
+                hint="Put the aggregate under features.",
+            )
+        else:
+            rules.expression(text, mistakes, field=f"columns.{name}")
+    return {k: v for k, v in columns.items() if isinstance(v, str) and v.strip()}
+
+
+def _transform(transform: object, mistakes: Mistakes) -> Transform | None:
+    if transform is None:
+        return None
+    if not isinstance(transform, Transform):
+        mistakes.add(
+            "transform is of the wrong kind",
+            field="transform",
+            expected="hr.transform(fn, adds={'is_big': hr.Bool})",
+            got=f"the function `{transform.__name__}`" if hasattr(transform, "__name__") else repr(transform),
+        )
+        return None
+    mistakes.inherit(transform.mistakes, field="transform")
+    example = "names with types, such as adds={'is_big': hr.Bool}"
+    rules.typed_names(transform.adds, mistakes, field="transform.adds", example=example, new=True)
+    return transform
+
+
+def _backfill(backfill: object, mistakes: Mistakes) -> str | None:
+    if backfill is None:
+        return None
+    probe = Mistakes(None, mistakes.place)
+    rules.duration(backfill, probe, field="backfill")
+    if probe.found:
+        expected = "a duration such as '30d', or an instant such as '2026-01-01T00:00:00Z'"
+        rules.instant(backfill, mistakes, field="backfill", expected=expected)
+    return str(backfill)
+
+
+def _features(features: object, mistakes: Mistakes) -> dict[str, Aggregate]:
+    if not isinstance(features, Mapping) or not features:
+        expected = "at least one by name, such as features={'payments_1h': hr.count(over='1h')}"
+        mistakes.add("features is a mapping", field="features", expected=expected, got=repr(features))
+        return {}
+    rules.unique(features, mistakes, field="features", what="features")
+    kept = {}
+    for name, value in features.items():
+        field = f"features.{name}"
+        rules.column_name(name, mistakes, field=field, what="a feature's name")
+        if isinstance(value, Aggregate):
+            mistakes.inherit(value.mistakes, field=field)
+            if not value.broken:
+                kept[name] = value
+        elif isinstance(value, str) and value.strip():
+            kept[name] = latest(value)
+        else:
+            mistakes.add(
+                "a feature is an aggregate or a SQL expression",
+                field=field,
+                expected="such as hr.sum('amount', over='48h'), or 'country' for its latest value",
+                got=f"the function `{value.__name__}`" if callable(value) else repr(value),
+            )
+    return kept
+
+
+def _check_windows(view: FeatureView, mistakes: Mistakes) -> None:
+    """Every window has a step that divides it, and a view's granularity fits its rolling windows."""
+    for name, aggregate in view.features.items():
+        for part in aggregate.parts or (aggregate,):
+            if part.over is None or part.over.kind in ("lifetime", "session"):
+                continue
+            try:
+                step_of(part.over, view.granularity)
+            except ValueError as error:
+                place = aggregate.place if aggregate.place.file else None
+                mistakes.add(str(error), field=f"features.{name}", place=place)
+
+
+def _check_keys(view: FeatureView, mistakes: Mistakes) -> None:
+    """The entity's keys are columns of the rows, with types that fit; no feature takes a key's name."""
+    entity, source = view.entity, view.source
+    if entity is None or entity.broken or source is None or source.broken:
+        return
+    keys = {k.lower(): k for k in entity.keys}
+    for name in view.features:
+        if name.lower() in keys:
+            mistakes.add(
+                f"a feature has the name of {entity.name}'s key",
+                field=f"features.{name}",
+                hint="Training sets hold both: choose another name for the feature.",
+            )
+    known = row_columns(source)
+    if known is None:
+        return
+    made = {**dict.fromkeys(view.columns), **(view.transform.adds if view.transform else {})}
+    drops = view.transform.drops if view.transform else ()
+    there = {**known, **made}
+    for column in drops:
+        if column not in there:
+            mistakes.add(
+                f"transform drops `{column}`, which is not there",
+                field="transform.drops",
+                expected=f"some of {', '.join(there)}",
+                hint=did_you_mean(column, there),
+            )
+    for key, wanted in entity.keys.items():
+        if key in drops:
+            mistakes.add(
+                f"transform drops `{key}`, a key of {entity.name}", field="transform.drops", got=f"`{key}`"
+            )
+        elif key not in there:
+            mistakes.add(
+                f"{entity.name}'s key `{key}` is no column of {source.name}",
+                field="entity",
+                expected=f"one of {', '.join(there)}",
+                hint=did_you_mean(key, there) or f"Make it with columns={{'{key}': '...'}}.",
+            )
+        elif (got := there[key]) is not None and not fits(got, wanted):
+            mistakes.add(
+                f"{entity.name}'s key `{key}` has another type in {source.name}",
+                field="entity",
+                expected=str(wanted),
+                got=str(got),
+            )
+
+
+def fits(got: DataType, wanted: DataType) -> bool:
+    """Whether values of type `got` are keys of type `wanted` without loss."""
+    return got == wanted or (
+        got in INTEGERS and wanted in INTEGERS and INTEGERS.index(got) <= INTEGERS.index(wanted)  # type: ignore[arg-type]
+    )
+
+
+def row_columns(source: Source) -> Mapping[str, DataType] | None:
+    """The columns of a source's rows, or None where only a registry or another view's plan knows them."""
+    if isinstance(source, FeatureView) or (isinstance(source, StreamSource) and not source.is_resolved):
+        return None
+    return source.columns
