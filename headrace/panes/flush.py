@@ -9,7 +9,9 @@ from typing import TypeAlias
 import polars as pl
 
 Read: TypeAlias = Callable[[int, list[bytes]], list[bytes | None]]
-"""(partition, state keys) -> the stored values in the same order, None for what is not there. One multi-get."""
+"""(partition, state keys) -> the stored values in the same order, None for what is not there. One
+multi-get.
+"""
 
 Timer: TypeAlias = tuple[int, bytes]
 """(due instant in microseconds, entity key text as UTF-8)."""
@@ -32,10 +34,10 @@ class Update:
     """What one step changes.
 
     `online` has one row for each emitted entity, ordered by partition: ``_partition`` Int32, ``_key`` String,
-    one typed column for each feature (null: absent), ``_event_time`` and ``_as_of`` Int64 microseconds, ``_ttl``
-    Int64 milliseconds or null, ``_remove`` Bool (the entity is to leave the online store).
-    `late_events` were too late for every window; `rows` came in; `entities` are those that had rows or timers;
-    `capped` values did not fit their type (an integer sum beyond Int64).
+    one typed column for each feature (null: absent), ``_event_time`` and ``_as_of`` Int64 microseconds,
+    ``_ttl`` Int64 milliseconds or null, ``_remove`` Bool (the entity is to leave the online store).
+    `late_events` were too late for every window; `rows` came in; `entities` are those that had rows or
+    timers; `capped` values did not fit their type (an integer sum beyond Int64).
     """
 
     partitions: dict[int, Writes]

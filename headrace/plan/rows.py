@@ -16,8 +16,8 @@ Dead: TypeAlias = tuple[int, str, str]
 class Accepted:
     """A source's frame with ``_event_time`` and ``_order`` (Int64), without what was refused.
 
-    `dropped_after_clock` events are later than a fixed clock: for history alone. `max_event_time` is the largest
-    accepted event time of each partition, in microseconds.
+    `dropped_after_clock` events are later than a fixed clock: for history alone. `max_event_time` is the
+    largest accepted event time of each partition, in microseconds.
     """
 
     frame: pl.DataFrame
@@ -28,8 +28,10 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Projected:
-    """A view's rows: ``_partition`` Int32, ``_key`` String, ``_event_time`` and ``_order`` Int64, ``_row``, then
-    the plan's inputs. `skipped_null_key` rows had a null in the view's entity key: their `_row` in `null_keys`."""
+    """A view's rows: ``_partition`` Int32, ``_key`` String, ``_event_time`` and ``_order`` Int64, the inputs.
+
+    `skipped_null_key` rows had a null in the view's entity key; `null_keys` are their `_row`s.
+    """
 
     rows: pl.DataFrame
     skipped_null_key: int

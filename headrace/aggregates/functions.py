@@ -1,0 +1,91 @@
+"""Which algebras and which result each aggregate function has, given the type of its expression.
+
+Owns the typing rules of spec section 4 (as Spark types its aggregates) and says what a function cannot take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from headrace.aggregates import results
+from headrace.aggregates.algebra import Algebra
+from headrace.aggregates.extremes import largest_of, smallest_of
+from headrace.aggregates.moments import Moments
+from headrace.aggregates.newest import first_of, latest_of
+from headrace.aggregates.results import Finish
+from headrace.aggregates.sums import Count, sum_of
+from headrace.aggregates.values import has_order
+from headrace.types import FLOATS, Bool, DataType, Decimal, Float64, Int64, Null, is_numeric
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """How a function is computed: its algebras over one input, the type and making of its value.
+
+    `empty` is the value over no events.
+    """
+
+    algebras: tuple[Algebra, ...]
+    type: DataType
+    finish: Finish
+    empty: object
+
+
+COUNT = Count(Bool)
+"""The algebra of every count: of whatever is not null."""
+
+
+def compile_function(function: str, type: DataType, options: Mapping[str, object]) -> Compiled:
+    """The function over an expression of `type` (Bool for a count of rows).
+
+    Raises TypeError with (expected, got) for a type that it cannot take, NotImplementedError for a function
+    that is not there yet.
+    """
+    if function in ("count", "count_if"):
+        if function == "count_if" and type not in (Bool, Null):
+            raise TypeError("a condition (Bool)", str(type))
+        return Compiled((COUNT,), Int64, results.counted, 0)
+    if function in ("any", "all"):
+        if type not in (Bool, Null):
+            raise TypeError("a condition (Bool)", str(type))
+        algebra = largest_of(Bool) if function == "any" else smallest_of(Bool)
+        return Compiled((algebra,), Bool, results.shown_word(Bool), function == "all")
+    if function in ("sum", "avg", "stddev", "variance"):
+        if not is_numeric(type):
+            raise TypeError("a number", str(type))
+        if function == "sum":
+            return _sum(type)
+        if function == "avg":
+            return _avg(type)
+        finish = results.varied(population=bool(options.get("population")), root=function == "stddev")
+        return Compiled((Moments(type),), Float64, finish, None)
+    if function in ("min", "max"):
+        if not has_order(type):
+            raise TypeError("a type with an order (a number, text, bytes, time or Bool)", str(type))
+        algebra = smallest_of(type) if function == "min" else largest_of(type)
+        shown = results.shown_bytes(type) if algebra.blob else results.shown_word(type)
+        return Compiled((algebra,), type, shown, None)
+    if function in ("first", "latest"):
+        algebra = first_of(type) if function == "first" else latest_of(type)
+        shown = results.shown_bytes(type) if algebra.blob else results.shown_word(type, 2)
+        return Compiled((algebra,), type, shown, None)
+    raise NotImplementedError(function)
+
+
+def _sum(type: DataType) -> Compiled:
+    algebra = sum_of(type)
+    if type in FLOATS:
+        return Compiled((algebra,), Float64, results.summed_floats, 0)
+    if isinstance(type, Decimal):
+        wide = Decimal(min(38, type.precision + 10), type.scale)
+        return Compiled((algebra,), wide, results.summed_decimals(wide), 0)
+    return Compiled((algebra,), Int64, results.summed_integers, 0)
+
+
+def _avg(type: DataType) -> Compiled:
+    algebras = (sum_of(type), COUNT)
+    if isinstance(type, Decimal):
+        mean = Decimal(min(38, type.precision + 4), min(38, type.scale + 4))
+        return Compiled(algebras, mean, results.averaged_decimals(mean, type.scale), None)
+    return Compiled(algebras, Float64, results.averaged, None)

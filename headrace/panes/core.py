@@ -1,0 +1,248 @@
+"""The step of a view's panes: rows and fired timers in, state writes and online values out.
+
+A pipeline of columnar functions without input or output of its own but one callable that reads state. Cost
+follows the dirty (entity, pane) pairs of a flush, not its events and not an entity's history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+import polars as pl
+
+from headrace.aggregates.partials import Bools, Ints
+from headrace.panes.cells import Cells
+from headrace.panes.emitting import Values, values
+from headrace.panes.expiry import chains
+from headrace.panes.features import Feature
+from headrace.panes.flush import REPUBLISH, Read, Timer, Update, Writes
+from headrace.panes.grouping import Batch, group
+from headrace.panes.heads import NEVER, UNKNOWN, Heads, Layout, entity_of, head_keys
+from headrace.panes.incoming import Incoming
+from headrace.panes.levels import Level
+from headrace.panes.runs import Moved, move
+from headrace.panes.tails import Tails
+
+Clock: TypeAlias = Literal["wall", "event"] | int
+
+
+class Planned(Protocol):
+    """What the step needs of a plan."""
+
+    @property
+    def levels(self) -> tuple[Level, ...]: ...
+    @property
+    def computed(self) -> tuple[Feature, ...]: ...
+    @property
+    def ttl(self) -> int | None: ...
+
+
+class ViewCore:
+    """The panes of one view. Holds nothing but the plan: all state is in the values that are read and
+    written.
+    """
+
+    def __init__(self, plan: Planned, *, clock: Clock) -> None:
+        self.plan = plan
+        self.fixed = clock if isinstance(clock, int) else None
+        self.layout = Layout(plan.levels)
+
+    def step(
+        self,
+        rows: pl.DataFrame,
+        due: Mapping[int, Sequence[Timer]],
+        clocks: Mapping[int, int],
+        read: Read,
+    ) -> Update:
+        """Apply a flush.
+
+        `rows` are projected rows (`Projected.rows`), in any order and of any partitions; `due` the timers
+        that fired, with REPUBLISH as instant to emit an entity again; `clocks` the engine's clock of each
+        partition, in microseconds. `read` is called once a partition for head records, and once a partition
+        and level for the tail records that are needed.
+        """
+        given = len(rows)
+        if self.fixed is not None and given:
+            rows = rows.filter(pl.col("_event_time") <= self.fixed)
+        batch = group(rows, due)
+        state_keys = head_keys(batch.keys)
+        stored: list[bytes | None] = []
+        for partition, a, b in batch.slices():
+            stored += read(partition, state_keys[a:b])
+        heads = self.layout.decode_heads(stored)
+
+        active, fired = _active(batch, heads)
+        if not active.all():
+            batch, heads, fired = batch.only(active), heads.only(active), fired[active]
+            state_keys = [state_keys[i] for i in np.flatnonzero(active).tolist()]
+        clock = self._clock(batch, clocks)
+        t = _now(batch, heads, clock)
+        reset, counts, newest, oldest = self._aged(batch, heads, t)
+
+        incoming, tails = Incoming(rows, batch), Tails(self.layout, batch, state_keys, read)
+        moved = []
+        for number, level in enumerate(self.plan.levels):
+            fresh = incoming.panes(level, level.oldest(t), counts)
+            panes, summaries = heads.panes[number], heads.summaries[number]
+            moved.append(move(level, fresh, panes, summaries, t, reset, tails.reader(number)))
+            tails.write(number, moved[-1])
+
+        shown = values(self.plan.levels, self.plan.computed, moved, t)
+        alive = _alive(moved, len(batch))
+        known = np.zeros(len(batch), "?")
+        known[heads.known] = True
+        keep = alive | (known | (t > clock)) & (t > clock)
+        change = self._change(shown, alive, t, newest)
+        timer = np.where(fired | (change < heads.timer), change, heads.timer)
+        after = Heads(
+            np.flatnonzero(keep),
+            t,
+            newest,
+            oldest,
+            timer,
+            tuple(m.head for m in moved),
+            tuple(m.summaries for m in moved),
+        )
+        writes = self._writes(batch, state_keys, after, known & ~keep)
+        tails.add_to(writes)
+        _add_timers(
+            batch, state_keys, writes, timer, keep & (timer != NEVER) & (fired | (timer != heads.timer))
+        )
+        return Update(
+            {p: w for p, w in writes.items() if w.keys or w.timers},
+            self._online(batch, after, known, shown),
+            late_events=self._late(batch, counts, t),
+            rows=given,
+            entities=len(batch),
+            capped=shown.capped,
+        )
+
+    def timers_of(self, keys: Sequence[bytes], values: Sequence[bytes]) -> list[Timer]:
+        """The timers that restored records ask for; those that are no head records ask for none."""
+        heads = [i for i, key in enumerate(keys) if entity_of(key) is not None]
+        due = self.layout.timers([values[i] for i in heads]).tolist()
+        return [(at, keys[i][1:]) for i, at in zip(heads, due, strict=True) if at != NEVER]
+
+    def entity_of(self, key: bytes) -> bytes | None:
+        """The entity's text in the state key of a head record; None for other records."""
+        return entity_of(key)
+
+    def entities_of(self, keys: Sequence[bytes]) -> list[bytes]:
+        """The entities whose head records are among `keys`, in order."""
+        return [key[1:] for key in keys if key[:1] == b"h"]
+
+    def _clock(self, batch: Batch, clocks: Mapping[int, int]) -> Ints:
+        if self.fixed is not None:
+            return np.full(len(batch), self.fixed)
+        clock = np.full(len(batch), UNKNOWN)
+        for partition, a, b in batch.slices():
+            clock[a:b] = clocks.get(partition, UNKNOWN)
+        return clock
+
+    def _aged(self, batch: Batch, heads: Heads, t: Ints) -> tuple[Bools, Bools | None, Ints, Ints]:
+        """(entities that begin anew, rows that count or None for all, newest and oldest event time)."""
+        if self.plan.ttl is not None:
+            c = chains(batch, heads, t, self.plan.ttl)
+            return c.reset, None if c.counts.all() else c.counts, c.newest, c.oldest
+        newest = heads.newest.copy()
+        ends = np.append(batch.starts[1:], len(batch.entity)) - 1
+        if len(batch.starts):
+            newest[batch.having] = np.maximum(newest[batch.having], batch.rows.time[ends])
+        return np.zeros(len(batch), "?"), None, newest, heads.oldest
+
+    def _late(self, batch: Batch, counts: Bools | None, t: Ints) -> int:
+        """How many rows are before every window."""
+        if any(level.step == 0 for level in self.plan.levels) or not len(batch.entity):
+            return 0
+        horizon = np.min([level.start_of(level.oldest(t)) for level in self.plan.levels], axis=0)
+        late = batch.rows.time < horizon[batch.entity]
+        return int((late if counts is None else late & counts).sum())
+
+    def _change(self, shown: Values, alive: Bools, t: Ints, newest: Ints) -> Ints:
+        """The next instant at which an entity has to be looked at; NEVER for none, and with a fixed clock."""
+        if self.fixed is not None:
+            return np.full(len(t), NEVER)
+        change = shown.change
+        if self.plan.ttl is not None:
+            change = np.where(alive, np.minimum(change, newest + self.plan.ttl), change)
+        return np.where(alive, change, t)  # one that is kept for its T alone goes when the clock is there
+
+    def _writes(self, batch: Batch, state_keys: list[bytes], after: Heads, gone: Bools) -> dict[int, Writes]:
+        packed = self.layout.encode_heads(after)
+        writes = {}
+        cuts = np.searchsorted(after.known, [b for _, _, b in batch.slices()]).tolist()
+        start = 0
+        for (partition, a, b), end in zip(batch.slices(), cuts, strict=True):
+            kept = after.known[start:end]
+            keys = state_keys[a:b] if len(kept) == b - a else [state_keys[i] for i in kept.tolist()]
+            values: list[bytes | None] = list(packed[start:end])
+            for i in (np.flatnonzero(gone[a:b]) + a).tolist():
+                keys.append(state_keys[i])
+                values.append(None)
+            writes[partition] = Writes(keys, values)
+            start = end
+        return writes
+
+    def _online(self, batch: Batch, after: Heads, known: Bools, shown: Values) -> pl.DataFrame:
+        ttl = self.plan.ttl
+        last = np.where(after.newest == UNKNOWN, after.t, after.newest)
+        left = None if ttl is None else pl.Series((last + ttl - after.t) // 1000)
+        frame = pl.DataFrame(
+            [
+                pl.Series("_partition", batch.partition).cast(pl.Int32),
+                batch.keys.alias("_key"),
+                *shown.columns,
+                pl.Series("_event_time", last),
+                pl.Series("_as_of", after.t),
+                (
+                    pl.Series([None], dtype=pl.Int64).new_from_index(0, len(batch)) if left is None else left
+                ).alias("_ttl"),
+                pl.Series("_remove", ~shown.present),
+            ]
+        )
+        emitted = known | shown.present
+        return frame if emitted.all() else frame.filter(pl.Series(emitted))
+
+
+def _active(batch: Batch, heads: Heads) -> tuple[Bools, Bools]:
+    """Entities with rows, with their own timer fired, or known and asked for again; and whose timer fired."""
+    n = len(batch)
+    active, fired = np.zeros(n, "?"), np.zeros(n, "?")
+    active[batch.having] = True
+    if len(batch.due_entity):
+        known = np.zeros(n, "?")
+        known[heads.known] = True
+        own = known[batch.due_entity] & (batch.due_instant == heads.timer[batch.due_entity])
+        again = known[batch.due_entity] & (batch.due_instant == REPUBLISH)
+        fired[batch.due_entity[own]] = True
+        active[batch.due_entity[own | again]] = True
+    return active, fired
+
+
+def _now(batch: Batch, heads: Heads, clock: Ints) -> Ints:
+    """T of each entity: the largest of the clock, its newest row, and the T that it had."""
+    t = np.maximum(heads.t, clock)
+    if len(batch.starts):
+        ends = np.append(batch.starts[1:], len(batch.entity)) - 1
+        t[batch.having] = np.maximum(t[batch.having], batch.rows.time[ends])
+    return t
+
+
+def _alive(moved: Sequence[Moved], n: int) -> Bools:
+    alive = np.zeros(n, "?")
+    cells: Cells
+    for level in moved:
+        for cells in (level.head, level.summaries):
+            alive[cells.entity] = True
+    return alive
+
+
+def _add_timers(
+    batch: Batch, state_keys: list[bytes], writes: dict[int, Writes], timer: Ints, which: Bools
+) -> None:
+    for partition, a, b in batch.slices():
+        at = np.flatnonzero(which[a:b]) + a
+        due = zip(timer[at].tolist(), at.tolist(), strict=True)
+        writes[partition].timers.extend((instant, state_keys[i][1:]) for instant, i in due)

@@ -1,0 +1,60 @@
+"""Incoming rows: their partials, made once for each algebra and input, and the panes that a level gets of
+them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from headrace.aggregates.algebra import Algebra
+from headrace.aggregates.partials import Bools, Ints, Partials
+from headrace.panes.cells import Cells, none_of
+from headrace.panes.grouping import Batch
+from headrace.panes.levels import Level, Slot
+
+
+class Incoming:
+    """The sorted rows of a flush."""
+
+    def __init__(self, frame: pl.DataFrame, batch: Batch) -> None:
+        self.frame = frame
+        self.batch = batch
+        self._made: dict[tuple[Algebra, str | None], Partials] = {}
+
+    def panes(self, level: Level, oldest: Ints, counts: Bools | None) -> Cells:
+        """The level's panes of the rows, sorted; without rows before the pane `oldest` of their entity,
+        rows that do not count (None: all do), and panes in which nothing has a value."""
+        batch = self.batch
+        entity, index = batch.entity, level.index_of(batch.rows.time)
+        keep = None
+        if level.step:
+            keep = index >= oldest[entity]
+        if counts is not None:
+            keep = counts if keep is None else keep & counts
+        chosen = None if keep is None or keep.all() else np.flatnonzero(keep)
+        if chosen is not None:
+            entity, index = entity[chosen], index[chosen]
+        algebras = [s.algebra for s in level.slots]
+        if len(entity) == 0:
+            return none_of(algebras)
+        new = np.ones(len(entity), "?")
+        new[1:] = (entity[1:] != entity[:-1]) | (index[1:] != index[:-1])
+        starts = np.flatnonzero(new)
+        slots = []
+        for slot in level.slots:
+            rows = self._partials(slot)
+            slots.append(slot.algebra.merge(rows if chosen is None else rows.take(chosen), starts))
+        cells = Cells(entity[starts], index[starts], tuple(slots))
+        return cells.take(np.logical_or.reduce([s.has for s in cells.slots]))
+
+    def _partials(self, slot: Slot) -> Partials:
+        key = (slot.algebra, slot.input)
+        if key not in self._made:
+            self._made[key] = slot.algebra.of_rows(self._column(slot.input), self.batch.rows)
+        return self._made[key]
+
+    def _column(self, name: str | None) -> pl.Series:
+        if name is None:
+            return pl.Series([True], dtype=pl.Boolean).new_from_index(0, len(self.batch.at))
+        return self.frame[name].gather(self.batch.at)

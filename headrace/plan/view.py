@@ -1,0 +1,127 @@
+"""A view's plan: everything that its definition says, resolved, type-checked and ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from headrace.definitions import FeatureView, StreamSource
+from headrace.errors import ProjectError
+from headrace.panes.features import Feature
+from headrace.panes.levels import Level
+from headrace.plan.compiling import Mistakes, compile_rows
+from headrace.plan.features import compile_features
+from headrace.plan.fingerprint import fingerprint_of
+from headrace.plan.project import Projection
+from headrace.plan.rows import Projected
+from headrace.plan.source import SourcePlan
+from headrace.types import DataType
+from headrace.windows import Window
+
+
+@dataclass(frozen=True)
+class ViewPlan:
+    """A compiled view.
+
+    `feature_types` in the view's order; `inputs` are the columns of projected rows, with their types;
+    `windows` are those of each feature (two for a ratio) with their steps; `levels` and `computed` are what
+    its panes are made and read by. `shuffled`: rows must go to the partition of their entity before they
+    are counted. `fingerprint` changes if and only if values may change.
+    """
+
+    view: FeatureView
+    source: SourcePlan
+    feature_types: dict[str, DataType]
+    inputs: dict[str, DataType]
+    windows: dict[str, tuple[Window, ...]]
+    levels: tuple[Level, ...]
+    computed: tuple[Feature, ...]
+    projection: Projection
+    shuffled: bool
+    deterministic: bool
+    fingerprint: str
+
+    @property
+    def id(self) -> str:
+        """``name@version``."""
+        return self.view.id
+
+    @property
+    def ttl(self) -> int | None:
+        """Microseconds from an entity's newest event to its end, or None."""
+        return self.view.ttl
+
+    @property
+    def lateness(self) -> int:
+        """The source's allowed lateness, in microseconds."""
+        return getattr(self.view.source, "lateness", 0)
+
+    def project(self, frame: pl.DataFrame) -> Projected:
+        """The view's rows of its source's accepted frame: columns, where, transform, key and inputs."""
+        return self.projection.run(frame)
+
+    @property
+    def row_schema(self) -> dict[str, pl.DataType]:
+        """The Polars schema of projected rows."""
+        meta = {
+            "_partition": pl.Int32(),
+            "_key": pl.String(),
+            "_event_time": pl.Int64(),
+            "_order": pl.Int64(),
+        }
+        return {**meta, **{k: t.polars for k, t in self.inputs.items()}}
+
+
+def plan_view(view: FeatureView, *, functions: Mapping[str, object] | None = None) -> ViewPlan:
+    """Compile a view. `functions` are the Python functions that its expressions may call, by name.
+
+    Raises DefinitionError for a mistake, ProjectError for several: all mistakes of the view, each with its
+    field.
+    """
+    mistakes = Mistakes(view)
+    known = functions or {}
+    rows = compile_rows(view, known, mistakes)
+    if not rows.source and mistakes.found:
+        raise mistakes.found[0]
+    features = compile_features(view, rows.schema, known, mistakes)
+    for key in view.entity.keys:
+        if key not in rows.schema:
+            mistakes.add(f"{view.entity.name}'s key `{key}` is no column", "entity")
+    if mistakes.found:
+        raise mistakes.found[0] if len(mistakes.found) == 1 else ProjectError(mistakes.found)
+    projection = Projection(
+        columns=rows.columns,
+        where=rows.where,
+        transform=view.transform,
+        before=rows.before,
+        schema=rows.schema,
+        keys=view.entity.keys,
+        inputs=features.exprs,
+    )
+    expressions = [e for _, e in rows.columns] + ([rows.where] if rows.where else [])
+    return ViewPlan(
+        view=view,
+        source=SourcePlan(view.source),  # type: ignore[arg-type]  # other kinds were refused above
+        feature_types={f.name: f.type for f in features.features},
+        inputs=features.inputs,
+        windows=features.windows,
+        levels=features.levels,
+        computed=tuple(features.features),
+        projection=projection,
+        shuffled=is_shuffled(view),
+        deterministic=features.deterministic and all(e.deterministic for e in expressions),
+        fingerprint=fingerprint_of(view),
+    )
+
+
+def is_shuffled(view: FeatureView) -> bool:
+    """Whether the view's entities are not where its events are read: its keys lack the topic's key column,
+    which must reach them as it is, or the source has no key or several topics."""
+    source = view.source
+    if not isinstance(source, StreamSource):
+        return False
+    if source.key is None or len(source.topics) > 1 or source.key not in view.entity.keys:
+        return True
+    return source.key in view.columns or (view.transform is not None and source.key in view.transform.adds)
