@@ -1,0 +1,298 @@
+"""The engine of a worker: takes raw batches, flushes by size and time, and keeps each task's books.
+
+Owns the flush loop and the life of tasks. One flush is computed while the last one is being written; nothing
+is accepted beyond a bound in bytes. Faust's acks and commits play no part: positions are the state's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from aiokafka import TopicPartition
+
+from agents.compute import Computer
+from agents.flush import Taken, TaskFlush
+from agents.metrics import WorkerMetrics
+from agents.opening import Opener, republished
+from agents.persist import Persister
+from agents.task import Life, Task
+from headrace.errors import FencedError, HeadraceError, PositionError, UnavailableError
+from headrace.wire import RecordBatches
+from tables.marker import source as source_partition
+
+log = logging.getLogger("headrace.engine")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a flush is cut: after `interval` seconds or `events`; `pending_bytes` bounds what waits."""
+
+    interval: float = 0.1
+    events: int = 100_000
+    pending_bytes: int = 256 << 20
+    due: int = 20_000
+    """Timers per view and partition taken into one flush, so that a million falls on the hour are spread."""
+    fenced_pause: float = 5.0
+    """Seconds before a fenced task is opened again; longer than a heartbeat interval of the group."""
+
+
+Seek = Callable[[TopicPartition, int], Awaitable[None]]
+Crash = Callable[[BaseException], Awaitable[None]]
+
+
+class Engine:
+    """Runs tasks. `make(tp)` builds the task of a partition; `now()` is the wall clock in us.
+
+    `seek(tp, offset)` moves and resumes a partition's fetching once its task is open; `crash(error)` stops
+    the worker for an error that an operator must see.
+    """
+
+    def __init__(
+        self,
+        *,
+        make: Callable[[TopicPartition], Task],
+        opener: Opener,
+        computer: Computer,
+        persister: Persister,
+        pace: Pace,
+        now: Callable[[], int],
+        metrics: WorkerMetrics,
+        crash: Crash,
+    ) -> None:
+        self.tasks: dict[TopicPartition, Task] = {}
+        self._make = make
+        self._opener = opener
+        self._compute = computer
+        self._persister = persister
+        self._pace = pace
+        self._now = now
+        self._crash = crash
+        self.metrics = metrics
+        self._seek: Seek | None = None
+        self._cutting = asyncio.Lock()
+        self._writing: asyncio.Task[None] | None = None
+        self._opening: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._last = 0.0
+        self._room = asyncio.Event()
+        self._room.set()
+
+    # -- assignment
+
+    async def assigned(self, partitions: Iterable[TopicPartition], seek: Seek) -> set[TopicPartition]:
+        """Take these partitions and no others. Returns those that are ready; the others follow by `seek`."""
+        self._seek = seek
+        wanted = set(partitions)
+        for tp in [tp for tp in self.tasks if tp not in wanted]:
+            await self._close(tp)
+        ready = set()
+        for tp in sorted(wanted):
+            task = self.tasks.get(tp)
+            if task is None:
+                task = self.tasks[tp] = self._make(tp)
+            if task.life is Life.PARKED:
+                task.life = Life.OPEN
+            if task.life is Life.OPEN:
+                ready.add(tp)
+            elif tp not in self._opening:
+                self._open(task)
+        return ready
+
+    async def park(self) -> None:
+        """A rebalance begins: nothing is written until the next assignment. What is open stays warm."""
+        for tp in list(self._opening):
+            await self._stop_opening(tp)
+        for task in self.tasks.values():
+            if task.life is Life.OPEN:
+                task.life = Life.PARKED
+
+    def _open(self, task: Task, *, after: float = 0.0) -> None:
+        task.life = Life.OPENING
+        self._opening[task.tp] = asyncio.create_task(
+            self._keep_opening(task, after), name=f"open {task.name}"
+        )
+
+    async def _stop_opening(self, tp: TopicPartition) -> None:
+        opening = self._opening.pop(tp, None)
+        if opening is not None:
+            opening.cancel()
+            await asyncio.wait([opening])
+
+    async def _keep_opening(self, task: Task, after: float) -> None:
+        """Open a task, trying again with growing pauses while a component is away."""
+        attempt = 0
+        try:
+            await asyncio.sleep(after)
+            while True:
+                async with self._cutting:  # no flush is being computed: nothing enters the overlays meanwhile
+                    task.forget()
+                why: HeadraceError
+                try:
+                    await self._opener(task)
+                    await self._persister.claim(task)
+                    break
+                except UnavailableError as exc:
+                    why, pause = exc, min(0.2 * 2**attempt, 10.0)
+                except FencedError as exc:
+                    # Somebody opened it after us. If it is still ours by assignment, the last one to open wins.
+                    why, pause = exc, self._pace.fenced_pause
+                attempt += 1
+                log.warning("%s: waiting %.1f s: %s", task.name, pause, why)
+                await asyncio.sleep(pause)
+            task.life = Life.OPEN
+            log.info("%s: open at offset %d, epoch %d", task.name, task.taken, task.epoch)
+            assert self._seek is not None
+            await self._seek(task.tp, task.taken)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as exc:
+            await self._crash(exc)
+        finally:
+            self._opening.pop(task.tp, None)
+
+    def lost(self, task: Task, error: HeadraceError) -> None:
+        """A task cannot write any more: forget what is not durable and, while it is ours, open it again."""
+        if task.life is Life.CLOSED or task.tp in self._opening:
+            return
+        log.warning("%s: %s; opening it again", task.name, error)
+        task.generation += 1
+        # A fenced worker may be a zombie that does not know yet. Its next heartbeat will tell it; opening at
+        # once would only fence the new owner.
+        self._open(task, after=self._pace.fenced_pause if isinstance(error, FencedError) else 0.0)
+
+    async def _close(self, tp: TopicPartition) -> None:
+        task = self.tasks.pop(tp)
+        task.life = Life.CLOSED
+        task.forget()
+        await self._stop_opening(tp)
+        await task.producer.close()
+        log.info("%s: closed at offset %d", task.name, task.taken)
+
+    async def close(self) -> None:
+        """Flush what is pending, then close every task."""
+        await self.checkpoint()
+        for tp in list(self.tasks):
+            await self._close(tp)
+
+    # -- events
+
+    async def add(self, batches: RecordBatches) -> None:
+        """Accept a fetched batch of an assigned partition; waits while too much is pending.
+
+        Events that were taken before are dropped. Raises PositionError if offsets are missing in between.
+        """
+        task = self.tasks.get(TopicPartition(batches.topic, batches.partition))
+        if task is None or task.life is not Life.OPEN or batches.next_offset <= task.taken:
+            return
+        if batches.start > task.taken:
+            raise PositionError(
+                f"{task.name}: fetched from offset {batches.start}, the state ends at {task.taken}: "
+                f"{batches.start - task.taken} offsets are missing (the log's start moved, or the topic was cut)"
+            )
+        task.pending.append(batches)
+        task.taken = batches.next_offset
+        if self._pending_events() >= self._pace.events:
+            await self.flush()
+        while self._pending_bytes() > self._pace.pending_bytes:
+            await self.flush()
+
+    def _pending_events(self) -> int:
+        return sum(b.count for t in self.tasks.values() for b in t.pending)
+
+    def _pending_bytes(self) -> int:
+        return sum(b.nbytes for t in self.tasks.values() for b in t.pending)
+
+    # -- flushing
+
+    async def run(self, stopping: Callable[[], bool]) -> None:
+        """The timer: a flush every interval when there is something to do."""
+        loop = asyncio.get_running_loop()
+        while not stopping():
+            await asyncio.sleep(max(self._pace.interval - (loop.time() - self._last), 0.005))
+            if loop.time() - self._last >= self._pace.interval:
+                await self.flush()
+
+    async def flush(self) -> None:
+        """Compute one flush; its writing goes on while the next one is collected."""
+        async with self._cutting:
+            self._last = asyncio.get_running_loop().time()
+            now = self._now()
+            taken = self._take(now)
+            if not taken:
+                return
+            try:
+                flushes = await asyncio.to_thread(self._compute, taken, now)
+            except UnavailableError as exc:  # the schema registry: keep the events, try again
+                log.warning("waiting: %s", exc)
+                self._give_back(taken)
+                await asyncio.sleep(1.0)
+                return
+            await self._written()
+            self._writing = asyncio.create_task(self._write(flushes, self._last), name="write flush")
+
+    def _take(self, now: int) -> list[Taken]:
+        out = []
+        for task in self.tasks.values():
+            if task.life is not Life.OPEN:
+                continue
+            due = {}
+            until = self._compute.instant(task, now)
+            for view_id, table in task.tables.items():
+                limit = self._pace.due
+                timers = table.take_due(until, limit)
+                timers += republished(task, view_id, limit - len(timers))
+                if timers:
+                    due[view_id] = timers
+            if task.pending or due:
+                out.append(Taken(task, task.generation, task.pending, due))
+                task.pending = []
+        return out
+
+    def _give_back(self, taken: Iterable[Taken]) -> None:
+        for t in taken:
+            if t.generation == t.task.generation:
+                t.task.pending = [*t.batches, *t.task.pending]
+
+    async def _write(self, flushes: list[TaskFlush], cut: float) -> None:
+        try:
+            done = await self._persister(flushes)
+            self.metrics.flushed(done, asyncio.get_running_loop().time() - cut)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as exc:
+            await self._crash(exc)
+
+    async def _written(self) -> None:
+        if self._writing is not None:
+            await self._writing
+            self._writing = None
+
+    async def checkpoint(self) -> None:
+        """Flush what is pending and wait until it is durable everywhere."""
+        await self.flush()
+        async with self._cutting:
+            await self._written()
+
+    def committable(self) -> Mapping[TopicPartition, int]:
+        """Durable positions, for Kafka's commit: a hint for the next owner and what lag is measured by."""
+        out = {}
+        for tp, task in self.tasks.items():
+            name = source_partition(*tp)
+            positions = [t.marker.positions.get(name) for t in task.books]
+            known = [p for p in positions if p is not None]
+            if known and task.life in (Life.OPEN, Life.PARKED):
+                out[tp] = min(known)
+        return out
+
+    @property
+    def idle(self) -> bool:
+        """Everything assigned is open, and nothing is pending or being written."""
+        writing = self._writing is not None and not self._writing.done()
+        return (
+            not writing
+            and not self._opening
+            and not self._pending_events()
+            and all(t.life is Life.OPEN for t in self.tasks.values())
+        )

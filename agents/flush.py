@@ -1,0 +1,55 @@
+"""What a flush computes and what it will write: the named shapes between `compute` and `persist`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+from aiokafka import TopicPartition
+
+from agents.stages import ViewStage
+from agents.task import Task
+from headrace.wire import RecordBatches
+from tables.kafka.producer import Record
+from tables.table import Changes, TablePartition
+
+
+@dataclass
+class Taken:
+    """What one flush takes from one task: fetched batches, timers that are due, entities to write again."""
+
+    task: Task
+    generation: int
+    batches: list[RecordBatches]
+    due: dict[str, list[tuple[int, bytes]]]
+    """View id -> (due instant us, entity key); an instant of -1 forces the entity to be written again."""
+
+
+@dataclass
+class TaskFlush:
+    """Everything one task writes in one flush: all of it, in this order, or nothing.
+
+    `outputs`: one Kafka transaction. `changes`: one RocksDB WriteBatch. `online`: one row per entity.
+    """
+
+    task: Task
+    generation: int
+    next_offset: int
+    outputs: dict[TopicPartition, list[Record]] = field(default_factory=dict)
+    changes: list[tuple[TablePartition, Changes]] = field(default_factory=list)
+    online: list[tuple[ViewStage, pl.DataFrame]] = field(default_factory=list)
+    events: int = 0
+    dead: int = 0
+    late: int = 0
+    entities: int = 0
+
+    def change(self, table: TablePartition, changes: Changes) -> None:
+        """Change a table, and say so in its changelog."""
+        self.changes.append((table, changes))
+        records = table.prepare(changes)
+        if table.changelog is not None:
+            self.add(table.changelog, table.partition, records)
+
+    def add(self, topic: str, partition: int, records: list[Record]) -> None:
+        if records:
+            self.outputs.setdefault(TopicPartition(topic, partition), []).extend(records)

@@ -1,0 +1,46 @@
+"""What a worker counts: Prometheus metrics, one registry per process, and a snapshot for logs and `status`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from agents.flush import TaskFlush
+
+
+class WorkerMetrics:
+    """Counters of the features flow. `registry` is served by the worker where a metrics port is set."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        labels = ["topic", "partition"]
+        self.events = Counter("headrace_events", "events counted", labels, registry=self.registry)
+        self.dead = Counter("headrace_dead_letters", "dead letters", labels, registry=self.registry)
+        self.late = Counter(
+            "headrace_late_events", "too late for every window", labels, registry=self.registry
+        )
+        self.entities = Counter("headrace_entities_written", "online writes", labels, registry=self.registry)
+        self.flushes = Counter("headrace_flushes", "flushes", registry=self.registry)
+        self.position = Gauge("headrace_position", "next offset not counted", labels, registry=self.registry)
+        self.lag = Gauge("headrace_lag", "events behind the log's end", labels, registry=self.registry)
+        self.flush_seconds = Histogram(
+            "headrace_flush_seconds", "from cut to written", registry=self.registry, buckets=_BUCKETS
+        )
+        self.total = 0
+
+    def flushed(self, flushes: Sequence[TaskFlush], seconds: float) -> None:
+        self.flushes.inc()
+        self.flush_seconds.observe(seconds)
+        for flush in flushes:
+            at = (flush.task.tp.topic, str(flush.task.tp.partition))
+            self.total += flush.events
+            self.events.labels(*at).inc(flush.events)
+            self.dead.labels(*at).inc(flush.dead)
+            self.late.labels(*at).inc(flush.late)
+            self.entities.labels(*at).inc(flush.entities)
+            self.position.labels(*at).set(flush.next_offset)
+            self.lag.labels(*at).set(max(flush.task.end - flush.next_offset, 0))
+
+
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)

@@ -1,0 +1,170 @@
+"""Opening a task: fence the predecessor, restore its tables, check that log and state agree, mark the new epoch.
+
+The order is the design's: `init_transactions` first (it fences and waits for requests in flight), then read
+the changelog's end, replay, write the opening markers, claim the fence in Redis; fetching begins after that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from aiokafka import TopicPartition
+
+from agents.persist import span_of
+from agents.stages import SourceStage, ViewStage
+from agents.task import Task
+from headrace.errors import PositionError
+from headrace.panes import REPUBLISH
+from tables.kafka.changelog import ChangelogReader
+from tables.kafka.producer import Record
+from tables.kafka.topics import Topics
+from tables.marker import KEY, Marker
+from tables.marker import source as source_partition
+from tables.store import Batch, StateStore
+from tables.table import Changes, TablePartition
+
+log = logging.getLogger("headrace.engine")
+
+Progress = Callable[[str, int, int], None]
+
+
+class Opener:
+    """Opens tasks. `changelogs` is None where the broker keeps no changelog: the state folder is the state."""
+
+    def __init__(
+        self, store: StateStore, topics: Topics, changelogs: ChangelogReader | None, progress: Progress
+    ) -> None:
+        self._store = store
+        self._topics = topics
+        self._changelogs = changelogs
+        self._progress = progress
+
+    async def __call__(self, task: Task) -> None:
+        """Leaves `task` ready to be fetched from `task.taken`. Errors as the steps raise them."""
+        await task.producer.open()
+        task.republish.clear()
+        task.sweeps.clear()
+        for view_id, table in [*task.tables.items(), *task.senders.items()]:
+            await self._restore(task, view_id, table)
+        begin, end = await asyncio.to_thread(self._bounds, task.tp)
+        name = source_partition(*task.tp)
+        for table in task.books:
+            await self._check(task, table, name, begin, end)
+        task.epoch = max((t.marker.epoch for t in task.books), default=0) + 1
+        await self._mark(task)
+        positions = [t.marker.positions[name] for t in task.books]
+        clocks = [t.marker.clock for t in task.books if t.marker.clock is not None]
+        task.taken, task.dead_from = min(positions), max(positions)
+        task.clock = max(clocks, default=None)
+        task.end = end
+
+    async def _restore(self, task: Task, view_id: str, table: TablePartition) -> None:
+        if self._changelogs is None:
+            return
+        stage = task.stage
+        view = stage if isinstance(stage, ViewStage) else next(v for v in stage.views if v.id == view_id)
+        restored = await self._changelogs.restore(
+            table,
+            view.core.timers_of,
+            lambda done, of: self._progress(f"{view_id} {task.name}", done, of),
+        )
+        if view_id in task.tables:
+            entities = {e for e in map(view.core.entity_of, set(restored.last_flush)) if e is not None}
+            task.republish[view_id] = sorted(entities)
+
+    def _bounds(self, tp: TopicPartition) -> tuple[int, int]:
+        return (
+            self._topics.offsets(tp.topic, tp.partition, end=False),
+            self._topics.offsets(tp.topic, tp.partition, end=True),
+        )
+
+    async def _check(self, task: Task, table: TablePartition, name: str, begin: int, end: int) -> None:
+        """A new table starts where its source says; a known one must find its log as it left it."""
+        table.check()
+        if self._changelogs is None and table.marker.topic_id not in (None, task.topic_id):
+            log.warning("%s: the state is of an embedded broker that is gone: beginning anew", task.name)
+            table.reset()
+        marker = table.marker
+        if marker.topic_id is not None and task.topic_id is not None and marker.topic_id != task.topic_id:
+            raise PositionError(
+                f"topic `{task.tp.topic}` was deleted and made again: offsets of `{table.name}` mean other events now. "
+                "Make a new version of the view, or delete its changelog topic and the state folder"
+            )
+        position = marker.positions.get(name)
+        if position is None:
+            position = await asyncio.to_thread(self._start, task, begin, end)
+            table.marker = replace(marker, positions={**marker.positions, name: position})
+        elif position < begin:
+            raise PositionError(
+                f"{task.name}: the log begins at offset {begin}, the state of `{table.name}` ends at {position}: "
+                f"{begin - position} events are gone. Make a new version of the view, or restore the topic"
+            )
+        elif position > end:
+            raise PositionError(
+                f"{task.name}: the log ends at offset {end}, the state of `{table.name}` is at {position}: "
+                "the topic was cut or made again"
+            )
+        table.computed = table.marker
+
+    def _start(self, task: Task, begin: int, end: int) -> int:
+        """Where a new view begins on this partition: `start=` of its source; all of a repartition topic."""
+        stage = task.stage
+        if not isinstance(stage, SourceStage):
+            return begin
+        start = stage.source.start
+        if start == "earliest":
+            return begin
+        if start == "latest":
+            return end
+        assert isinstance(start, int)
+        return self._topics.offset_at(task.tp.topic, task.tp.partition, start // 1000)
+
+    async def _mark(self, task: Task) -> None:
+        """Write the opening markers: they carry the new epoch and, for a new view, its first position."""
+        changes: list[tuple[TablePartition, Changes]] = []
+        outputs: dict[TopicPartition, list[Record]] = {}
+        for table in task.books:
+            marker = replace(
+                table.marker, epoch=task.epoch, topic_id=task.topic_id, sequence=table.marker.sequence + 1
+            )
+            changes.append((table, Changes((), (), (), (), marker)))
+            if table.changelog is not None:
+                tp = TopicPartition(table.changelog, table.partition)
+                outputs.setdefault(tp, []).append(Record(KEY, marker.encode()))
+        spans = await task.producer.write(outputs) if outputs else {}
+        batch = Batch()
+        for table, change in changes:
+            span = span_of(table, spans)
+            # The last flush may still be missing in Redis: it stays the last flush until there is another.
+            before: Marker = table.marker
+            start = before.flush_start if before.changelog else span.start
+            table.stage(change, batch, start, span.end)
+        await asyncio.to_thread(self._store.write, batch)
+        for table, change in changes:
+            table.confirm(change)
+            table.computed = table.marker
+
+
+def republished(task: Task, view_id: str, limit: int) -> list[tuple[int, bytes]]:
+    """At most `limit` entities of a view to write online again, as due timers: a list first, then a sweep."""
+    if limit <= 0:
+        return []
+    waiting = task.republish.get(view_id)
+    if waiting:
+        task.republish[view_id] = waiting[limit:]
+        return [(REPUBLISH, entity) for entity in waiting[:limit]]
+    after = task.sweeps.get(view_id)
+    if after is None:
+        return []
+    stage = task.stage
+    view = stage if isinstance(stage, ViewStage) else next(v for v in stage.views if v.id == view_id)
+    records = task.tables[view_id].entities(limit, after)
+    if len(records) < limit:
+        del task.sweeps[view_id]
+    else:
+        task.sweeps[view_id] = records[-1][0]
+    entities = (view.core.entity_of(key) for key, _ in records)
+    return [(REPUBLISH, entity) for entity in entities if entity is not None]

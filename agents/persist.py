@@ -1,0 +1,156 @@
+"""A flush, written: Kafka's transactions, then one RocksDB WriteBatch, then Redis. The caller commits last.
+
+Local state never leads the changelog, Redis never leads local state. A task whose transaction failed drops
+out of the flush; the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import polars as pl
+from aiokafka import TopicPartition
+
+from agents.flush import TaskFlush
+from agents.task import Task
+from headrace.errors import FencedError, HeadraceError, OnlineLostError, UnavailableError
+from headrace.online.guard import Batch as OnlineBatch
+from headrace.online.keys import KeySpace
+from headrace.online.resp import Chunk, encode
+from headrace.online.write import OnlineWriter
+from tables.kafka.producer import Span
+from tables.store import Batch, StateStore
+from tables.table import TablePartition
+
+
+def span_of(table: TablePartition, spans: Mapping[TopicPartition, Span]) -> Span:
+    """Where a table's part of a flush lies in its changelog; nowhere without one."""
+    return Span(0, 0) if table.changelog is None else spans[TopicPartition(table.changelog, table.partition)]
+
+
+Logged = tuple[TaskFlush, Mapping[TopicPartition, Span]]
+
+
+class Persister:
+    """Writes flushes, one at a time.
+
+    `fenced`: whether Redis writes stand under a fence (not with the embedded broker, which has no fencing).
+    `now()`: wall clock in us. `lost(task, error)` is called for a task that cannot write any more;
+    `pause(what, attempt)` before a retry (it sleeps, growing); `failpoint(step)` after each step, for
+    tests of crashes.
+    """
+
+    def __init__(
+        self,
+        project: str,
+        store: StateStore,
+        online: OnlineWriter,
+        *,
+        fenced: bool,
+        hash_tag: bool,
+        now: Callable[[], int],
+        lost: Callable[[Task, HeadraceError], None],
+        pause: Callable[[str, int], Awaitable[None]],
+        failpoint: Callable[[str], None],
+    ) -> None:
+        self._project = project
+        self._store = store
+        self._online = online
+        self._fenced = fenced
+        self._hash_tag = hash_tag
+        self._now = now
+        self._lost = lost
+        self._pause = pause
+        self._failpoint = failpoint
+
+    async def __call__(self, flushes: Sequence[TaskFlush]) -> list[TaskFlush]:
+        """Write what is still wanted of `flushes`; returns those that are in the log and in RocksDB."""
+        current = [f for f in flushes if f.generation == f.task.generation]
+        logged = await self._log(current)
+        self._failpoint("after_changelog")
+        await asyncio.to_thread(self._store_all, logged)
+        self._failpoint("after_rocksdb")
+        done = [flush for flush, _ in logged]
+        for flush in done:
+            for table, changes in flush.changes:
+                table.confirm(changes)
+        await self._emit(done)
+        self._failpoint("after_redis")
+        return done
+
+    async def _log(self, flushes: Sequence[TaskFlush]) -> list[Logged]:
+        """Every task's transaction, side by side; those that failed are reported lost and left out."""
+
+        async def one(flush: TaskFlush) -> Logged | None:
+            if not flush.outputs:
+                return flush, {}
+            try:
+                return flush, await flush.task.producer.write(flush.outputs)
+            except (FencedError, UnavailableError) as exc:
+                self._lost(flush.task, exc)
+                return None
+
+        return [done for done in await asyncio.gather(*map(one, flushes)) if done is not None]
+
+    def _store_all(self, logged: Sequence[Logged]) -> None:
+        batch = Batch()
+        for flush, spans in logged:
+            for table, changes in flush.changes:
+                span = span_of(table, spans)
+                table.stage(changes, batch, span.start, span.end)
+        self._store.write(batch)
+
+    # -- Redis
+
+    async def _emit(self, flushes: Sequence[TaskFlush]) -> None:
+        """Write values however long it takes: they are absolute, so again is right. A lost task drops out."""
+        waiting = [f for f in flushes if f.online]
+        batches = await asyncio.to_thread(lambda: [(f.task, f.generation, self._chunks(f)) for f in waiting])
+        attempt = 0
+        while batches := [b for b in batches if b[0].generation == b[1]]:
+            by_fence = {self.fence(task): task for task, _, _ in batches}
+            try:
+                await asyncio.to_thread(
+                    self._online.write_all,
+                    [OnlineBatch(self.fence(task), task.epoch, chunks) for task, _, chunks in batches],
+                )
+                return
+            except FencedError as exc:
+                self._lost(by_fence[exc.fence_key], exc)
+            except OnlineLostError as exc:
+                await self._lost_online(by_fence[exc.fence_key])
+            except UnavailableError as exc:
+                attempt += 1
+                await self._pause(str(exc), attempt)
+
+    async def _lost_online(self, task: Task) -> None:
+        """Redis lost what was written: claim the fence again and write every entity of the task again."""
+        try:
+            await self.claim(task)
+            task.sweep_all()
+        except FencedError as exc:
+            self._lost(task, exc)
+
+    def _chunks(self, flush: TaskFlush) -> list[Chunk]:
+        out: list[Chunk] = []
+        written_at = pl.lit(self._now(), pl.Int64)
+        for view, frame in flush.online:
+            space = KeySpace(self._project, view.view.name, view.view.version, self._hash_tag)
+            out += encode(frame.with_columns(_written_at=written_at), space, view.plan.feature_types)
+        return out
+
+    def fence(self, task: Task) -> str | None:
+        """The key in Redis that holds the epoch of a task's owner."""
+        return f"{self._project}:_fence:{task.tp.topic}:{task.tp.partition}" if self._fenced else None
+
+    async def claim(self, task: Task) -> None:
+        """Set the task's fence to its epoch, waiting for Redis. Raises FencedError if a larger epoch is there."""
+        attempt = 0
+        while True:
+            try:
+                await asyncio.to_thread(self._online.claim, self.fence(task), task.epoch)
+                return
+            except UnavailableError as exc:
+                attempt += 1
+                await self._pause(str(exc), attempt)

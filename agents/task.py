@@ -1,0 +1,74 @@
+"""A task: one consumed partition, the tables it feeds, and its right to write.
+
+Owns the books of one partition (what was taken, what is durable) and its life: opening, open, parked (between
+two assignments), closed. Who owns a task is decided by its producer: the last to open it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from aiokafka import TopicPartition
+
+from agents.stages import SourceStage, ViewStage
+from headrace.wire import RecordBatches
+from tables.kafka.producer import TaskProducer
+from tables.table import TablePartition
+
+
+class Life(Enum):
+    OPENING = "opening"
+    OPEN = "open"
+    PARKED = "parked"
+    CLOSED = "closed"
+
+
+@dataclass(eq=False)
+class Task:
+    """`tables`: view id -> state on this partition; `senders`: view id -> what was sent on (shuffled views).
+
+    `taken`: the next offset that was not yet accepted for a flush. `generation` changes whenever what was
+    computed for the task is to be thrown away. `dead_from`: dead letters of earlier offsets were written before.
+    """
+
+    tp: TopicPartition
+    stage: SourceStage | ViewStage
+    tables: Mapping[str, TablePartition]
+    senders: Mapping[str, TablePartition]
+    producer: TaskProducer
+    life: Life = Life.OPENING
+    generation: int = 0
+    epoch: int = 0
+    taken: int = 0
+    dead_from: int = 0
+    topic_id: str | None = None
+    clock: int | None = None
+    pending: list[RecordBatches] = field(default_factory=list)
+    republish: dict[str, list[bytes]] = field(default_factory=dict)
+    """View id -> entities whose online values are to be written again."""
+    sweeps: dict[str, bytes] = field(default_factory=dict)
+    """View id -> the state key after which a sweep over all its entities goes on."""
+    end: int = 0
+    """The log's end as last seen, for lag."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.tp.topic}[{self.tp.partition}]"
+
+    @property
+    def books(self) -> list[TablePartition]:
+        """Every table partition whose marker goes into this task's transactions."""
+        return [*self.tables.values(), *self.senders.values()]
+
+    def forget(self) -> None:
+        """Throw away what was computed but is not durable, and what was taken but not computed."""
+        self.generation += 1
+        self.pending.clear()
+        for table in self.books:
+            table.forget()
+
+    def sweep_all(self) -> None:
+        """Write every entity of every table online again, some in each flush."""
+        self.sweeps = dict.fromkeys(self.tables, b"")

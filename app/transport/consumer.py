@@ -1,0 +1,209 @@
+"""The consumer under Faust: raw batches in, positions and commits from the engine.
+
+What is overridden and why (faust-streaming 0.15.3; tests/app/test_transport.py guards each):
+
+- `_fetch_records`: takes raw batches out of aiokafka's fetcher; stock builds a record object per record.
+- `getmany`, `_drain_messages`: one message per fetched partition; no gap books, which stall on batches.
+- `perform_seek`: fetching starts where the state ends, not where Kafka's commit says.
+- `force_commit`: commits the engine's durable positions; acks play no part.
+- `on_partitions_revoked`: commits before the books are dropped (stock drops them first: replays).
+- `on_buffer_full`, `on_buffer_drop`: with every partition "buffered" Faust sleeps a whole second.
+- `wait_empty`: nothing is ever unacked; what is pending is the engine's to flush.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, Protocol
+
+import aiokafka
+from aiokafka import TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from headrace.wire import RecordBatches
+from tables.kafka.raw import drain, install, wait_for_data
+
+_NOWHERE = TopicPartition("", 0)
+
+
+class Flow(Protocol):
+    """What the transport asks of the engine that consumes (features or history)."""
+
+    raw_topics: frozenset[str]
+    fetch_wait_ms: int
+    fetch_min_bytes: int
+
+    async def assigned(self, partitions: Iterable[TopicPartition], consumer: RawConsumer) -> Mapping[TP, int]:
+        """Take these partitions; returns where to fetch from those that are ready now. See `RawConsumer.release`."""
+
+    async def durable(self) -> Mapping[TopicPartition, int]:
+        """Positions that may be committed; while rebalancing or stopping, flush what is pending first."""
+
+    async def revoked(self) -> None:
+        """A rebalance has begun; what was pending is durable by now."""
+
+
+class RawThread(driver.AIOKafkaConsumerThread):
+    """Runs aiokafka's consumer in its own thread and event loop, as Faust does."""
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        flow: Flow = self.app.flow
+        consumer._fetch_max_wait_ms = flow.fetch_wait_ms  # Faust hard-codes 1500 and sets no minimum
+        consumer._fetch_min_bytes = flow.fetch_min_bytes
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+    async def _fetch_records(
+        self,
+        consumer: aiokafka.AIOKafkaConsumer,
+        active_partitions: set[TP] | None,
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> Mapping[Any, Any]:
+        if not self.consumer.flow_active:
+            return {}
+        fetcher = consumer._fetcher
+        if consumer._closed or fetcher._closed:
+            raise driver.ConsumerStoppedError()
+        raw_topics = self.app.flow.raw_topics
+
+        def wanted(tp: TopicPartition) -> bool:
+            return tp.topic in raw_topics and (not active_partitions or tp in active_partitions)
+
+        stock = {tp for tp in (active_partitions or ()) if tp.topic not in raw_topics} or {_NOWHERE}
+        with fetcher._subscriptions.fetch_context():
+            while True:
+                taken = drain(fetcher, wanted)
+                if taken:
+                    return taken
+                # Stock topics, and what the fetcher holds as an error.
+                got = await fetcher.fetched_records(stock, timeout=0, max_records=max_records)
+                if got or not timeout:
+                    return dict(got)
+                if not await wait_for_data(fetcher, timeout) or fetcher._closed:
+                    return {}
+                timeout = max(0.0, timeout - 0.001)
+
+
+class RawConsumer(driver.Consumer):
+    """Faust's consumer with the engine's books in place of its own."""
+
+    def _new_consumer_thread(self) -> RawThread:
+        return RawThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
+        records, active = await self._wait_next_records(timeout)
+        generation = self.app.consumer_generation_id
+        if records is None or self.should_stop or not self.flow_active:
+            return
+        for at, got in records.items():
+            tp = TP(at.topic, at.partition)
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return  # the next assignment seeks to the engine's positions: nothing is lost
+            if active is not None and tp not in active:
+                continue
+            if isinstance(got, RecordBatches):
+                yield tp, _message(tp, got, generation)
+            else:
+                for record in got:
+                    yield tp, self._to_message(tp, record)
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        try:
+            while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+                messages = self.getmany(timeout=1.0)
+                await asyncio.sleep(0)
+                async for tp, message in messages:
+                    await self.wait_first(self.callback(message), self.suspend_flow.wait())
+                    if self.suspend_flow.is_set():
+                        break
+                    self._read_offset[tp] = message.offset + 1
+        except self.consumer_stopped_errors:
+            if not self.transport.app.should_stop:
+                raise
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """A full queue blocks the drain loop, which is all the back-pressure a batch stream needs."""
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """See `on_buffer_full`."""
+
+    async def wait_empty(self) -> None:
+        await self.commit_and_end_transactions()
+
+    # -- positions
+
+    async def perform_seek(self) -> None:
+        flow: Flow = self.app.flow
+        assignment = {tp for tp in self.assignment() if tp.topic in flow.raw_topics}
+        ready = await flow.assigned([TopicPartition(*tp) for tp in assignment], self)
+        self.pause_partitions(assignment - set(ready))
+        for tp, offset in ready.items():
+            await self.seek(tp, offset)
+
+    async def release(self, tp: TP, offset: int) -> None:
+        """A partition whose state was not ready at assignment is now: fetch it from `offset`."""
+        if tp in self.assignment():
+            await self.seek(tp, offset)
+            self.resume_partitions({tp})
+
+    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        durable = await self.app.flow.durable()
+        assigned = self.assignment()
+        offsets = {
+            TP(*tp): offset
+            for tp, offset in durable.items()
+            if TP(*tp) in assigned and self._committed_offset.get(TP(*tp)) != offset
+        }
+        if not offsets or not await self._commit(offsets):
+            return False
+        self._committed_offset.update(offsets)
+        self.app.monitor.on_tp_commit(offsets)
+        return True
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        await self._on_partitions_revoked(revoked)  # flushes and commits
+        if self._active_partitions is not None:
+            self._active_partitions.difference_update(revoked)
+        self._paused_partitions.difference_update(revoked)
+        for tp in revoked:
+            for book in (
+                self._gap,
+                self._acked,
+                self._acked_index,
+                self._read_offset,
+                self._committed_offset,
+            ):
+                book.pop(tp, None)
+        await self.app.flow.revoked()
+
+
+def _message(tp: TP, batches: RecordBatches, generation: int) -> ConsumerMessage:
+    return ConsumerMessage(
+        tp.topic,
+        tp.partition,
+        batches.next_offset - 1,
+        batches.max_timestamp / 1000.0,
+        0,
+        None,
+        None,
+        batches,
+        None,
+        0,
+        0,
+        tp,
+        generation_id=generation,
+    )
+
+
+class RawTransport(driver.Transport):
+    """Kafka through aiokafka, with raw fetches."""
+
+    Consumer = RawConsumer
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        install()
+        super().__init__(*args, **kwargs)

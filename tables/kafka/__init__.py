@@ -1,0 +1,1 @@
+"""What state asks of Kafka: raw fetches, fenced transactions, topics and their offsets."""

@@ -1,0 +1,192 @@
+"""One task's writes to Kafka, all or nothing: a fenced transaction a flush, or plain batches where there are none.
+
+Owns the order "everything of this flush is acknowledged, then it is visible". Refuses to retry a flush:
+after any error but a fence the caller opens the task again and learns from the log what was committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import aiokafka.errors as kafka_errors
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from headrace.errors import FencedError, UnavailableError
+
+BATCH_BYTES = 900_000  # below the broker's default message.max.bytes (1,048,588)
+
+Headers = Sequence[tuple[str, bytes]]
+_NO_HEADERS: list[tuple[str, bytes]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record to write; a value of None is a tombstone."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Offsets that a write took in one partition: from `start` up to `end` (exclusive)."""
+
+    start: int
+    end: int
+
+
+Outputs = Mapping[TopicPartition, Sequence[Record]]
+
+
+class TaskProducer(Protocol):
+    """Writes the flushes of one task (one consumed partition)."""
+
+    async def open(self) -> None:
+        """Connect and, where there are transactions, fence every predecessor and wait for its last request."""
+
+    async def write(self, outputs: Outputs) -> dict[TopicPartition, Span]:
+        """Write all of `outputs` or nothing; returns when it is acknowledged.
+
+        Raises FencedError if another owner has opened the task since; UnavailableError if Kafka does not
+        answer, after which it is unknown whether the flush is there.
+        """
+
+    async def close(self) -> None: ...
+
+
+_FENCED = (
+    kafka_errors.ProducerFenced,
+    kafka_errors.InvalidProducerEpoch,
+    kafka_errors.InvalidProducerIdMapping,
+    kafka_errors.TransactionalIdAuthorizationFailed,
+)
+
+
+class _Producer:
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = {
+            "acks": "all",
+            "enable_idempotence": True,
+            "linger_ms": 0,
+            "max_batch_size": 16 << 20,
+            "max_request_size": 64 << 20,
+            **options,
+        }
+        self._producer: AIOKafkaProducer | None = None
+
+    async def _start(self, **more: Any) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(**self._options, **more)
+        try:
+            await producer.start()
+        except BaseException:
+            await _stop(producer)
+            raise
+        self._producer = producer
+        return producer
+
+    async def close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _stop(producer)
+
+    async def _send(self, producer: AIOKafkaProducer, outputs: Outputs) -> dict[TopicPartition, Span]:
+        waiting: list[tuple[TopicPartition, int, asyncio.Future[Any]]] = []
+        for tp, records in outputs.items():
+            for builder, count in _batches(producer, records):
+                sent = await producer.send_batch(builder, tp.topic, partition=tp.partition)
+                waiting.append((tp, count, sent))
+        spans: dict[TopicPartition, Span] = {}
+        for tp, count, sent in waiting:
+            meta = await sent
+            start = spans[tp].start if tp in spans else meta.offset
+            spans[tp] = Span(start, meta.offset + count)
+        return spans
+
+
+class TransactionalProducer(_Producer):
+    """A flush is a Kafka transaction under one transactional id per task."""
+
+    def __init__(self, options: Mapping[str, Any], transactional_id: str) -> None:
+        super().__init__(options)
+        self._transactional_id = transactional_id
+
+    async def open(self) -> None:
+        await self.close()
+        try:
+            await self._start(transactional_id=self._transactional_id, transaction_timeout_ms=60_000)
+        except (kafka_errors.KafkaError, OSError) as exc:
+            raise UnavailableError(
+                f"Kafka did not open the transaction {self._transactional_id}: {exc!r}"
+            ) from exc
+
+    async def write(self, outputs: Outputs) -> dict[TopicPartition, Span]:
+        producer = self._producer
+        if producer is None:
+            raise FencedError(f"{self._transactional_id} is closed")
+        try:
+            await producer.begin_transaction()
+            spans = await self._send(producer, outputs)
+            await producer.commit_transaction()
+        except _FENCED as exc:
+            raise FencedError(
+                f"another worker owns {self._transactional_id} now ({type(exc).__name__})"
+            ) from exc
+        except (kafka_errors.KafkaError, OSError, AssertionError) as exc:
+            raise UnavailableError(
+                f"Kafka did not take a flush of {self._transactional_id}: {exc!r}"
+            ) from exc
+        return spans
+
+
+class PlainProducer(_Producer):
+    """For the embedded broker, which has no transactions: idempotent batches, acknowledged before going on."""
+
+    async def open(self) -> None:
+        await self.close()
+        try:
+            await self._start()
+        except (kafka_errors.KafkaError, OSError) as exc:
+            raise UnavailableError(f"Kafka does not answer: {exc!r}") from exc
+
+    async def write(self, outputs: Outputs) -> dict[TopicPartition, Span]:
+        producer = self._producer
+        if producer is None:
+            raise FencedError("the producer is closed")
+        try:
+            return await self._send(producer, outputs)
+        except (kafka_errors.KafkaError, OSError) as exc:
+            raise UnavailableError(f"Kafka did not take a flush: {exc!r}") from exc
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    """Stop without waiting for a transaction that can no longer end."""
+    try:
+        await asyncio.wait_for(producer.stop(), 5)
+    except (kafka_errors.KafkaError, TimeoutError, OSError, asyncio.CancelledError):
+        await producer.client.close()
+
+
+def _batches(producer: AIOKafkaProducer, records: Sequence[Record]) -> list[tuple[Any, int]]:
+    """Record batches of at most BATCH_BYTES, in order. A single larger record has a batch of its own."""
+    out: list[tuple[Any, int]] = []
+    builder, count, size = producer.create_batch(), 0, 0
+    for record in records:
+        key, value = record.key, record.value
+        length = (len(key) if key else 0) + (len(value) if value else 0) + 32
+        if count and size + length > BATCH_BYTES:
+            builder.close()
+            out.append((builder, count))
+            builder, count, size = producer.create_batch(), 0, 0
+        headers = list(record.headers) if record.headers else _NO_HEADERS
+        if builder.append(timestamp=None, key=key, value=value, headers=headers) is None:
+            raise UnavailableError(f"a record of {length} bytes is larger than a batch may be")
+        count += 1
+        size += length
+    if count:
+        builder.close()
+        out.append((builder, count))
+    return out

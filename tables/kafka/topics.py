@@ -1,0 +1,128 @@
+"""Topics: making ours, and asking for partition counts, ids and offsets. Synchronous; call it in a thread.
+
+Uses confluent-kafka's admin client, the one of the two clients that tells a topic's id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+from headrace.errors import StateError, UnavailableError
+
+CHANGELOG = {
+    "cleanup.policy": "compact",
+    "max.message.bytes": str(16 << 20),
+    "min.cleanable.dirty.ratio": "0.3",
+    "segment.ms": "3600000",
+}
+"""`compact` only: with `delete`, the lifetime value of an idle entity and an idle partition's position would vanish."""
+
+KEPT = {"retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": str(16 << 20)}
+"""Repartition topics and dead letters: nothing goes before we say so."""
+
+
+@dataclass(frozen=True)
+class TopicInfo:
+    """What the cluster says of a topic. `topic_id` is None where the broker does not tell (embedded)."""
+
+    name: str
+    partitions: int
+    topic_id: str | None
+
+
+class Topics:
+    """A cluster's topics. Every call raises UnavailableError when Kafka does not answer within `timeout` s."""
+
+    def __init__(self, options: Mapping[str, Any], *, embedded: bool, timeout: float = 10.0) -> None:
+        self._admin = AdminClient({**options, "socket.timeout.ms": 10_000})
+        self._embedded = embedded
+        self._timeout = timeout
+
+    def describe(self, names: Sequence[str]) -> dict[str, TopicInfo]:
+        """What exists of `names`; topics that do not exist are left out."""
+        try:
+            metadata = self._admin.list_topics(timeout=self._timeout)
+        except KafkaException as exc:
+            raise UnavailableError(f"Kafka does not answer: {exc.args[0].str()}") from exc
+        found = {
+            n: len(metadata.topics[n].partitions)
+            for n in names
+            if n in metadata.topics and metadata.topics[n].error is None
+        }
+        ids: dict[str, str] = {}
+        if found and not self._embedded:
+            futures = self._admin.describe_topics(TopicCollection(list(found)), request_timeout=self._timeout)
+            try:
+                ids = {n: str(f.result().topic_id) for n, f in futures.items()}
+            except KafkaException as exc:
+                raise UnavailableError(f"Kafka does not answer: {exc.args[0].str()}") from exc
+        return {n: TopicInfo(n, count, ids.get(n)) for n, count in found.items()}
+
+    def ensure(self, wanted: Mapping[str, tuple[int, Mapping[str, str]]]) -> None:
+        """Create what is missing of `wanted`: name -> (partitions, configuration).
+
+        Raises StateError if one exists with another partition count: its records would be in the wrong places.
+        """
+        if self._embedded:
+            return  # the mock cluster makes topics on first use and has no admin calls
+        there = self.describe(list(wanted))
+        for name, (partitions, _) in wanted.items():
+            if name in there and there[name].partitions != partitions:
+                raise StateError(
+                    f"topic `{name}` has {there[name].partitions} partitions, {partitions} are needed: the source's "
+                    "partition count changed. Make a new version of the views on it, or restore the count"
+                )
+        missing = [
+            NewTopic(name, partitions, -1, config=dict(config))
+            for name, (partitions, config) in wanted.items()
+            if name not in there
+        ]
+        if not missing:
+            return
+        for name, future in self._admin.create_topics(missing, request_timeout=self._timeout).items():
+            try:
+                future.result()
+            except KafkaException as exc:
+                error: KafkaError = exc.args[0]
+                if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise UnavailableError(f"Kafka did not create topic `{name}`: {error.str()}") from exc
+
+    def offsets(self, topic: str, partition: int, *, end: bool) -> int:
+        """The log's start offset, or its end (one past the last stable record)."""
+        spec = OffsetSpec.latest() if end else OffsetSpec.earliest()
+        future = self._admin.list_offsets(
+            {TopicPartition(topic, partition): spec}, request_timeout=self._timeout
+        )
+        try:
+            (result,) = [f.result() for f in future.values()]
+        except KafkaException as exc:
+            raise UnavailableError(f"Kafka does not tell offsets of `{topic}`: {exc.args[0].str()}") from exc
+        return int(result.offset)
+
+    def offset_at(self, topic: str, partition: int, instant_ms: int) -> int:
+        """The first offset whose record timestamp is at or after `instant_ms`; the end if there is none."""
+        future = self._admin.list_offsets(
+            {TopicPartition(topic, partition): OffsetSpec.for_timestamp(instant_ms)},
+            request_timeout=self._timeout,
+        )
+        try:
+            (result,) = [f.result() for f in future.values()]
+        except KafkaException as exc:
+            raise UnavailableError(f"Kafka does not tell offsets of `{topic}`: {exc.args[0].str()}") from exc
+        return int(result.offset) if result.offset >= 0 else self.offsets(topic, partition, end=True)
+
+    def delete_below(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """Let the broker drop records below the given offsets (of our own repartition topics)."""
+        if self._embedded or not positions:
+            return
+        targets = [TopicPartition(t, p, offset) for (t, p), offset in positions.items() if offset > 0]
+        for future in self._admin.delete_records(targets, request_timeout=self._timeout).values():
+            try:
+                future.result()
+            except KafkaException as exc:
+                raise UnavailableError(f"Kafka did not delete records: {exc.args[0].str()}") from exc

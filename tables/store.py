@@ -1,0 +1,193 @@
+"""The state folder: one RocksDB for everything this worker owns, and who may use it.
+
+Owns the layout of keys in RocksDB, the identity of the folder and its lock. Knows nothing of panes or Kafka:
+a record is bytes. Layout (big-endian, so that a table's partition is one range):
+
+    table id (2) | partition (2) | space (1) | key
+        space s  state records       key and value are the changelog's
+        space t  timers              due instant (8, biased to sort) | entity key, no value
+        space m  the marker          position of this partition, see `tables.marker`
+    ff ff | "folder"                 layout, project and the table ids
+
+The write-ahead log is not fsynced: after a power loss RocksDB is behind, never ahead, and the changelog
+brings it up to date.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import orjson
+from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch
+
+from headrace.errors import StateError
+
+LAYOUT = 1
+_PREFIX = struct.Struct(">HH")
+_DUE = struct.Struct(">Q")
+_BIAS = 1 << 63
+_FOLDER = b"\xff\xff" + b"folder"
+STATE, TIMER, MARKER = b"s", b"t", b"m"
+
+
+class Batch:
+    """What one flush changes locally; written all or nothing by `StateStore.write`."""
+
+    def __init__(self) -> None:
+        self._batch = WriteBatch(raw_mode=True)
+        self.put = self._batch.put
+        self.delete = self._batch.delete
+
+
+def partition_prefix(table: int, partition: int) -> bytes:
+    return _PREFIX.pack(table, partition)
+
+
+def timer_key(prefix: bytes, due: int, entity: bytes) -> bytes:
+    return prefix + TIMER + _DUE.pack(due + _BIAS) + entity
+
+
+class StateStore:
+    """The RocksDB of a worker. Opening takes the folder's lock; a second worker on it gets a StateError."""
+
+    def __init__(self, path: Path, project: str, *, cache_bytes: int = 256 << 20) -> None:
+        self.path = path
+        self.project = project
+        path.mkdir(parents=True, exist_ok=True)
+        self._db = _open(path, cache_bytes)
+        try:
+            self._ids = self._identify()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _identify(self) -> dict[str, int]:
+        raw = self._db.get(_FOLDER)
+        if raw is None:
+            self._db.put(_FOLDER, orjson.dumps({"layout": LAYOUT, "project": self.project, "tables": {}}))
+            return {}
+        folder = orjson.loads(raw)
+        if folder["project"] != self.project:
+            raise StateError(
+                f"the state folder {self.path} belongs to project `{folder['project']}`, this is "
+                f"`{self.project}`. Give each project its own state.dir"
+            )
+        if folder["layout"] != LAYOUT:
+            raise StateError(
+                f"the state folder {self.path} has layout {folder['layout']}, this version writes {LAYOUT}. "
+                "Delete the folder: the state is restored from the changelog topics"
+            )
+        return {str(k): int(v) for k, v in folder["tables"].items()}
+
+    def table_id(self, name: str) -> int:
+        """The number that stands for table `name` in this folder; given at first use."""
+        if name not in self._ids:
+            self._ids[name] = max(self._ids.values(), default=0) + 1
+            self._db.put(
+                _FOLDER, orjson.dumps({"layout": LAYOUT, "project": self.project, "tables": self._ids})
+            )
+        return self._ids[name]
+
+    @property
+    def table_ids(self) -> dict[str, int]:
+        return dict(self._ids)
+
+    def get(self, key: bytes) -> bytes | None:
+        value: bytes | None = self._db.get(key)
+        return value
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Values in the order of `keys`, None where there is none: one multi-get."""
+        found: list[bytes | None] = self._db.get(list(keys))
+        return found
+
+    def write(self, batch: Batch) -> None:
+        """Apply a batch atomically. Raises StateError with what to do if the disk refuses."""
+        try:
+            self._db.write(batch._batch)
+        except Exception as exc:  # rocksdict raises bare Exception with RocksDB's text
+            raise StateError(f"the state folder {self.path} cannot be written: {exc}") from exc
+
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Records whose key begins with `prefix`, from `prefix + start` on, in key order."""
+        cursor = self._db.iter()
+        cursor.seek(prefix + start)
+        while cursor.valid():
+            key = cursor.key()
+            if not key.startswith(prefix):
+                return
+            yield key, cursor.value()
+            cursor.next()
+
+    def due(self, prefix: bytes, until: int, limit: int) -> list[tuple[int, bytes]]:
+        """At most `limit` timers of a partition due at or before `until`: (instant, entity key), earliest first."""
+        start = prefix + TIMER
+        cursor = self._db.iter()
+        cursor.seek(start)
+        out: list[tuple[int, bytes]] = []
+        while len(out) < limit and cursor.valid():
+            key = cursor.key()
+            if not key.startswith(start):
+                break
+            due = _DUE.unpack_from(key, len(start))[0] - _BIAS
+            if due > until:
+                break
+            out.append((due, key[len(start) + 8 :]))
+            cursor.next()
+        return out
+
+    def next_due(self, prefix: bytes) -> int | None:
+        """The earliest timer of a partition, in us; None if it has none."""
+        start = prefix + TIMER
+        cursor = self._db.iter()
+        cursor.seek(start)
+        if not cursor.valid():
+            return None
+        key = cursor.key()
+        if not key.startswith(start):
+            return None
+        return int(_DUE.unpack_from(key, len(start))[0] - _BIAS)
+
+    def clear(self, prefix: bytes) -> None:
+        """Delete every record whose key begins with `prefix`."""
+        self._db.delete_range(prefix, prefix + b"\xff" * 8)
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _open(path: Path, cache_bytes: int) -> Rdict:
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_write_buffer_size(32 << 20)
+    options.set_max_write_buffer_number(4)
+    options.set_compression_type(DBCompressionType.lz4())
+    options.set_keep_log_file_num(2)
+    options.set_max_total_wal_size(256 << 20)
+    options.increase_parallelism(max(2, os.cpu_count() or 2))
+    table = BlockBasedOptions()
+    table.set_block_cache(Cache(max(cache_bytes // 4, 8 << 20)))
+    table.set_bloom_filter(10, False)
+    table.set_cache_index_and_filter_blocks(True)
+    options.set_block_based_table_factory(table)
+    try:
+        return Rdict(str(path), options)
+    except Exception as exc:  # rocksdict raises bare Exception with RocksDB's text
+        text = str(exc)
+        if "lock" in text.lower():
+            raise StateError(
+                f"another process uses the state folder {path}. Give each worker its own"
+            ) from exc
+        raise StateError(
+            f"the state folder {path} cannot be opened: {text}. "
+            "If it is damaged, delete it: the state is restored from the changelog topics"
+        ) from exc
+
+
+def destroy(path: Path) -> None:
+    """Delete a state folder that no process uses."""
+    shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,205 @@
+"""One view's state on one partition: what it holds, how it is read, changed, restored and continued.
+
+Owns the meeting of RocksDB, the changelog and the flush in flight. Order of a flush, kept by the caller:
+`prepare` (reads; changes wait in an overlay) -> the changelog's transaction -> `stage` into the WriteBatch ->
+`confirm`, or `forget` if the transaction failed. Local state never leads the changelog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from headrace.errors import StateError
+from tables import marker as markers
+from tables.cache import RecordCache
+from tables.kafka.producer import Record
+from tables.marker import Marker
+from tables.store import MARKER, STATE, Batch, StateStore, partition_prefix, timer_key
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a flush does to one table partition; `keys` without prefix, a value of None deletes.
+
+    `timers` are (due instant us, entity key) to add; `fired` those that fired and go away.
+    """
+
+    keys: Sequence[bytes]
+    values: Sequence[bytes | None]
+    timers: Sequence[tuple[int, bytes]]
+    fired: Sequence[tuple[int, bytes]]
+    marker: Marker
+
+
+class TablePartition:
+    """State of view `name` on `partition`, changelogged to partition `partition` of `changelog`.
+
+    Without a changelog (the embedded broker keeps none) the state folder is all there is.
+    """
+
+    def __init__(
+        self,
+        store: StateStore,
+        cache: RecordCache,
+        name: str,
+        partition: int,
+        changelog: str | None,
+        fingerprint: str,
+    ) -> None:
+        self.name = name
+        self.partition = partition
+        self.changelog = changelog
+        self.fingerprint = fingerprint
+        self._store = store
+        self._cache = cache
+        self._prefix = partition_prefix(store.table_id(name), partition)
+        self._state = self._prefix + STATE
+        self._pending: dict[bytes, bytes | None] = {}  # changes computed but not yet in RocksDB
+        self._fired: set[tuple[int, bytes]] = set()  # timers handed out but not yet gone from RocksDB
+        self._next_due: int | None = None  # nothing is due before; None: look
+        raw = store.get(self._prefix + MARKER)
+        self.marker = Marker(fingerprint) if raw is None else Marker.decode(raw)
+        """The last marker that is durable here."""
+        self.is_new = raw is None
+        self.computed = self.marker
+        """The last marker that was computed; ahead of `marker` while a flush is in flight."""
+
+    # -- reading
+
+    def read(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Values in the order of `keys` (state keys without prefix), the flush in flight included."""
+        prefix = self._state
+        full = [prefix + k for k in keys]
+        # The overlay first: a flush that settles meanwhile enters the cache before it leaves the overlay, so
+        # a key that is not seen here is not being changed, and what the cache or RocksDB says of it stands.
+        pending = self._pending
+        ahead = [(i, pending[key]) for i, key in enumerate(full) if key in pending] if pending else []
+        missing: list[int] = []
+        out = self._cache.get_many(full, missing)
+        if ahead:
+            waiting = {i for i, _ in ahead}
+            missing = [i for i in missing if i not in waiting]
+        if missing:
+            found = self._store.get_many([full[i] for i in missing])
+            self._cache.put_many((full[i], value) for i, value in zip(missing, found, strict=True))
+            for i, value in zip(missing, found, strict=True):
+                out[i] = value
+        for i, value in ahead:
+            out[i] = value
+        return out
+
+    def take_due(self, until: int, limit: int) -> list[tuple[int, bytes]]:
+        """Timers due at or before `until`, earliest first, at most `limit`; each is handed out once.
+
+        Those handed out stay in RocksDB until their flush is staged; `forget` makes them due again.
+        """
+        if self._next_due is not None and until < self._next_due:
+            return []
+        found = self._store.due(self._prefix, until, limit + len(self._fired))
+        out = [f for f in found if f not in self._fired][:limit]
+        self._fired.update(out)
+        if not found:
+            self._next_due = self._store.next_due(self._prefix)
+        return out
+
+    def entities(self, limit: int, after: bytes = b"") -> list[tuple[bytes, bytes]]:
+        """State records in key order, from just after state key `after`; for scans (republish, verify)."""
+        out: list[tuple[bytes, bytes]] = []
+        n = len(self._state)
+        for key, value in self._store.scan(self._state, after + b"\x00" if after else b""):
+            out.append((key[n:], value))
+            if len(out) >= limit:
+                break
+        return out
+
+    # -- a flush
+
+    def prepare(self, changes: Changes) -> list[Record]:
+        """Take a flush's changes into the overlay; returns its changelog records, the marker last.
+
+        None without a changelog.
+        """
+        prefix = self._state
+        self._pending.update((prefix + k, v) for k, v in zip(changes.keys, changes.values, strict=True))
+        self.computed = changes.marker
+        if self.changelog is None:
+            return []
+        records = [Record(k, v) for k, v in zip(changes.keys, changes.values, strict=True)]
+        records.append(Record(markers.KEY, changes.marker.encode()))
+        return records
+
+    def stage(self, changes: Changes, batch: Batch, start: int, end: int) -> None:
+        """Put an acknowledged flush, which lies at changelog offsets `start`..`end`, into a WriteBatch."""
+        self._stage(changes, batch, changes.marker.logged(start, end))
+
+    def _stage(self, changes: Changes, batch: Batch, marker: Marker) -> None:
+        prefix, put, delete = self._state, batch.put, batch.delete
+        for key, value in zip(changes.keys, changes.values, strict=True):
+            if value is None:
+                delete(prefix + key)
+            else:
+                put(prefix + key, value)
+        for due, entity in changes.fired:
+            delete(timer_key(self._prefix, due, entity))
+        for due, entity in changes.timers:
+            put(timer_key(self._prefix, due, entity), b"")
+        put(self._prefix + MARKER, marker.encode())
+        self._staged = marker
+
+    def confirm(self, changes: Changes) -> None:
+        """The WriteBatch is written: the overlay's part of this flush moves into the cache."""
+        prefix, pending = self._state, self._pending
+        settled = [(prefix + k, v) for k, v in zip(changes.keys, changes.values, strict=True)]
+        self._cache.put_many(settled)
+        for full, value in settled:
+            if full in pending and pending[full] is value:  # a later flush may have changed it again
+                del pending[full]
+        self._fired.difference_update(changes.fired)
+        if changes.timers or changes.fired:
+            self._next_due = None
+        self.marker = self._staged
+        self.is_new = False
+
+    def forget(self) -> None:
+        """Drop what was computed but is not durable."""
+        self._pending.clear()
+        self._fired.clear()
+        self._next_due = None
+        self.computed = self.marker
+
+    # -- opening
+
+    def check(self) -> None:
+        """Raises StateError if the state here was made by another definition of the same version."""
+        if self.marker.fingerprint != self.fingerprint:
+            raise StateError(
+                f"the state of `{self.name}` was made by another definition of that version. "
+                "A change of values needs a new version: raise `version=`, or undo the change"
+            )
+
+    def restore(
+        self, records: Mapping[bytes, bytes | None], timers: Sequence[tuple[int, bytes]], marker: Marker
+    ) -> None:
+        """Apply changelog records that RocksDB lacks, with the marker that stands after them."""
+        batch = Batch()
+        changes = Changes(list(records), list(records.values()), timers, (), marker)
+        self._stage(changes, batch, marker)
+        self._store.write(batch)
+        self._cache.discard_prefix(self._prefix)
+        self._next_due = None
+        self.marker = self.computed = marker
+        self.is_new = False
+
+    def reset(self) -> None:
+        """Forget everything local: the changelog will be read from its beginning."""
+        self._cache.discard_prefix(self._prefix)
+        self._store.clear(self._prefix)
+        self._pending.clear()
+        self.marker = self.computed = Marker(self.fingerprint)
+        self.is_new = True
+
+    def next_marker(self, **changes: object) -> Marker:
+        """The marker that follows the last computed one."""
+        base = self.computed
+        return replace(base, sequence=base.sequence + 1, **changes)  # type: ignore[arg-type]
