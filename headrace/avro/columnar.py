@@ -1,0 +1,99 @@
+"""Avro datums of one writer's schema as the reader's columns. Owns the choice between the quick and the exact way.
+
+The quick way is one `polars.read_avro` of all datums, proven afterwards by `extent`; the exact way is `walk`. Both
+give carriers, which `resolution` turns into columns. A bad datum costs that datum only, whatever it holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from headrace.avro import spans
+from headrace.avro.carriers import header_fields
+from headrace.avro.container import REFUSED, header, read
+from headrace.avro.defaults import default_column
+from headrace.avro.extent import accounts_for
+from headrace.avro.marks import Marks
+from headrace.avro.nodes import Record
+from headrace.avro.resolution import resolve_columns
+from headrace.avro.varints import I8
+from headrace.avro.walk import walk
+
+_WALKS_AFTER_A_FALSE_ALARM = 31
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """`frame`: the reader's columns of the good datums, in their order. `good`: their indices. `bad`: index, dead-letter
+    reason and detail of each of the others, in order."""
+
+    frame: pl.DataFrame
+    good: I8
+    bad: list[tuple[int, str, str]]
+
+
+class ColumnarDecoder:
+    """Decodes datums written with `writer` as columns of `reader`. SchemaMismatchError if no value can be read.
+
+    Some producers' encoding is valid but not canonical (arrays in sized blocks): where the walk finds no fault after
+    a refusal, the next batches are walked at once, and the quick way is tried again after them.
+    """
+
+    def __init__(self, writer: Record, reader: Record) -> None:
+        self.writer, self.reader = writer, reader
+        self.columns = resolve_columns(writer, reader, default_column)
+        fields = header_fields(writer)
+        self._head = header(fields) if fields else None
+        self._walks = 0
+
+    @property
+    def quick(self) -> bool:
+        """Whether the schema has a quick way at all."""
+        return self._head is not None
+
+    def decode(self, body: memoryview, start: I8, end: I8) -> Columns:
+        """The datums `body[start[i]:end[i]]`, which ascend and are disjoint."""
+        n = len(start)
+        marks = Marks(n)
+        carriers = self._quickly(body, start, end)
+        if carriers is None:
+            walked = walk(self.writer, body, start, end)
+            carriers = walked.frame
+            self._walks = 0 if walked.fault.any() else self._walks or _WALKS_AFTER_A_FALSE_ALARM
+            for i, message in enumerate(walked.messages):
+                marks.mark(walked.fault == i + 1, None, "decode", message)
+        good = marks.good
+        if good is not None:  # a bad datum's carriers mean nothing: no column sees them
+            kept = np.flatnonzero(good)
+            inner = Marks(len(kept))
+            frame = self._convert(carriers.filter(pl.Series(good)), inner)
+            bad = sorted(
+                [*marks.bad(), *((int(kept[i]), reason, detail) for i, reason, detail in inner.bad())]
+            )
+            fine = inner.good
+            return Columns(frame, kept if fine is None else kept[fine], bad)
+        frame = self._convert(carriers, marks)
+        fine = marks.good
+        return Columns(frame, np.arange(n) if fine is None else np.flatnonzero(fine), list(marks.bad()))
+
+    def _convert(self, carriers: pl.DataFrame, marks: Marks) -> pl.DataFrame:
+        frame = pl.DataFrame([column(carriers, marks) for column in self.columns.values()])
+        return frame if marks.good is None else frame.filter(pl.Series(marks.good))
+
+    def _quickly(self, body: memoryview, start: I8, end: I8) -> pl.DataFrame | None:
+        if self._walks:
+            self._walks -= 1
+            return None
+        if self._head is None or not len(start) or (end < start).any():
+            return None
+        try:
+            frame = read(self._head, [spans.joined(body, start, end)], len(start))
+        except REFUSED:
+            return None
+        if frame.height != len(start):
+            return None
+        data = np.frombuffer(body, np.uint8)
+        return frame if accounts_for(self.writer, frame, data, start, end) else None

@@ -1,0 +1,241 @@
+"""The exact way of decoding: every datum walked from its own start to its own end, all of them side by side.
+
+Takes any valid encoding of any schema, judges each record on its own, and gives the same carriers as the quick
+way; a bad record cannot touch its neighbours. No Python per record: each step reads one value of every datum
+(an array costs one step an item, all datums at once). About three times the cost of the quick way, so it runs
+after a refusal, and for schemas that Polars cannot read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from headrace.avro import spans, varints
+from headrace.avro.carriers import as_array, dtype, least_size
+from headrace.avro.nodes import Array, Enum, Fixed, Map, Node, Primitive, Record, Union, is_null
+from headrace.avro.varints import I8, U1, Mask
+
+MOST_EMPTY_ITEMS = 65_536
+"""Items of an array that take no bytes: a bound where the datum's length gives none."""
+
+_WIDTHS = {"boolean": ("u1", 1), "float": ("<f4", 4), "double": ("<f8", 8)}
+
+
+@dataclass(frozen=True)
+class Walked:
+    """`frame`: carriers, one row a datum, those of bad rows without meaning. `fault`: per row 0 if it is good,
+    else one more than an index into `messages`."""
+
+    frame: pl.DataFrame
+    fault: I8
+    messages: list[str]
+
+
+def walk(record: Record, body: memoryview, start: I8, end: I8) -> Walked:
+    """Decode the datums `body[start[i]:end[i]]`, ascending and disjoint."""
+    walker = _Walker(body, len(start))
+    rows = np.arange(len(start))
+    columns, at = walker.members(record, rows, start.copy(), end, "")
+    for low, text in ((True, "the datum is shorter than its schema says"), (False, "bytes are left over")):
+        walker.fail(rows, at > end if low else at < end, "", text)
+    frame = pl.DataFrame(columns)
+    return Walked(frame, walker.fault, walker.messages)
+
+
+class _Walker:
+    """Every `read` takes values of distinct rows, in ascending order: spans of them ascend and are disjoint."""
+
+    def __init__(self, body: memoryview, n: int) -> None:
+        self.body = body
+        self.data: U1 = np.frombuffer(body, np.uint8)
+        self.fault = np.zeros(n, np.int64)
+        self.messages: list[str] = []
+
+    def fail(self, rows: I8, bad: Mask, path: str, text: str) -> None:
+        """Mark rows; the first fault of a row is kept."""
+        if not bad.any():
+            return
+        hit = rows[bad]
+        hit = hit[self.fault[hit] == 0]
+        if len(hit):
+            self.messages.append(f"field `{path}`: {text}" if path else text)
+            self.fault[hit] = len(self.messages)
+
+    def varint(self, rows: I8, at: I8, end: I8, path: str) -> tuple[I8, I8]:
+        value, after, bad = varints.read(self.data, at, end)
+        if bad.any():
+            self.fail(rows, bad, path, "the datum ends too early, or its number takes more than 10 bytes")
+            return np.where(bad, 0, value), np.where(bad, end, after)
+        return value, after
+
+    def members(self, record: Record, rows: I8, at: I8, end: I8, path: str) -> tuple[list[pl.Series], I8]:
+        columns = []
+        for field in record.fields:
+            inner = f"{path}.{field.name}" if path else field.name
+            column, at = self.read(field.node, rows, at, end, inner)
+            columns.append(column.alias(field.name))
+        return columns, at
+
+    def read(self, node: Node, rows: I8, at: I8, end: I8, path: str) -> tuple[pl.Series, I8]:
+        """One value at each position; gives the carriers and the positions behind them."""
+        match node:
+            case Primitive(kind):
+                return self.primitive(kind, rows, at, end, path)
+            case Fixed(_, size):
+                at, after = self.take(rows, at, end, size, path)
+                return spans.binary(self.body, at, after - at), after
+            case Enum(_, symbols):
+                value, at = self.varint(rows, at, end, path)
+                odd = (value < 0) | (value >= len(symbols))
+                self.fail(rows, odd, path, f"an enum of {len(symbols)} symbols has no such index")
+                return pl.Series(np.where(odd, 0, value)), at
+            case Array(items):
+                return self.array(items, rows, at, end, path)
+            case Map(values):
+                return self.array(as_array(values).items, rows, at, end, path)
+            case Record():
+                columns, at = self.members(node, rows, at, end, path)
+                return pl.DataFrame(columns).to_struct(), at
+            case Union():
+                return self.union(node, rows, at, end, path)
+        raise AssertionError(node)
+
+    def take(self, rows: I8, at: I8, end: I8, size: int | I8, path: str) -> tuple[I8, I8]:
+        """Where the next `size` bytes begin and end; both at `end` of the datum where it has fewer."""
+        short = size > end - at
+        if not short.any():
+            return at, at + size
+        self.fail(rows, short, path, "the datum ends too early")
+        return np.where(short, end, at), np.where(short, end, at + size)
+
+    def primitive(self, kind: str, rows: I8, at: I8, end: I8, path: str) -> tuple[pl.Series, I8]:
+        if kind == "null":
+            return pl.Series([None] * len(at), dtype=pl.Null()) if len(at) else pl.Series(dtype=pl.Null()), at
+        if kind in ("int", "long"):
+            value, at = self.varint(rows, at, end, path)
+            return pl.Series(value), at
+        if kind in ("string", "bytes"):
+            length, at = self.varint(rows, at, end, path)
+            odd = length < 0
+            self.fail(rows, odd, path, "a length below zero")
+            at, after = self.take(rows, at, end, np.where(odd, 0, length), path)
+            found = spans.binary(self.body, at, after - at)
+            return (self.text(found, rows, path) if kind == "string" else found), after
+        return self.plain(kind, rows, at, end, path)
+
+    def plain(self, kind: str, rows: I8, at: I8, end: I8, path: str) -> tuple[pl.Series, I8]:
+        """Booleans and floating-point numbers: as wide as they are."""
+        code, width = _WIDTHS[kind]
+        at, after = self.take(rows, at, end, width, path)
+        if len(self.data) < width:
+            return pl.Series(np.zeros(len(at), code)).cast(dtype(Primitive(kind))), after  # type: ignore[arg-type]
+        windows = np.ndarray((len(self.data) - width + 1,), code, self.body, 0, (1,))
+        value = windows[np.minimum(at, len(windows) - 1)]
+        if kind == "boolean":
+            self.fail(rows, (value > 1) & (after > at), path, "a boolean is a byte of 0 or 1")
+            return pl.Series(value == 1), after
+        return pl.Series(value), after
+
+    def text(self, found: pl.Series, rows: I8, path: str) -> pl.Series:
+        try:
+            return found.cast(pl.String)
+        except pl.exceptions.PolarsError:
+            bad = np.fromiter((not _is_utf8(v) for v in found), np.bool_, len(found))
+            self.fail(rows, bad, path, "the text is not UTF-8")
+            empty = pl.Series([b""], dtype=pl.Binary())
+            return found.zip_with(pl.Series(~bad), empty.new_from_index(0, len(found))).cast(pl.String)
+
+    def union(self, node: Union, rows: I8, at: I8, end: I8, path: str) -> tuple[pl.Series, I8]:
+        tag, at = self.varint(rows, at, end, path)
+        odd = (tag < 0) | (tag >= len(node.branches))
+        self.fail(rows, odd, path, f"a union of {len(node.branches)} branches has no such index")
+        tag, at = np.where(odd, -1, tag), np.where(odd, end, at)
+        at = at.copy()
+        members = []
+        for i, branch in enumerate(node.branches):
+            taken = np.flatnonzero(tag == i)
+            if is_null(branch):
+                members.append(pl.Series([None], dtype=pl.Null()).new_from_index(0, len(at)))
+                continue
+            column, at[taken] = self.read(branch, rows[taken], at[taken], end[taken], path)
+            members.append(_scattered(column, taken, len(at)))
+        if node.optional is not None:
+            return members[node.others[0][0]], at
+        tags = pl.Series("tag", tag)
+        return pl.DataFrame([tags, *(m.alias(f"b{i}") for i, m in enumerate(members))]).to_struct(), at
+
+    def array(self, items: Node, rows: I8, at: I8, end: I8, path: str) -> tuple[pl.Series, I8]:
+        least = least_size(items)
+        left = np.zeros(len(at), np.int64)  # items left of the block that a list is in
+        empties = np.zeros(len(at), np.int64)
+        at = at.copy()
+        lists, pieces = [], []
+        active = np.arange(len(at))
+        while len(active):
+            fresh = active[left[active] == 0]
+            if len(fresh):
+                left[fresh], at[fresh] = self.block(rows[fresh], at[fresh], end[fresh], least, path)
+                if not least:
+                    empties[fresh] += left[fresh]
+                    over = empties[fresh] > MOST_EMPTY_ITEMS
+                    self.fail(
+                        rows[fresh], over, path, f"more than {MOST_EMPTY_ITEMS} items that take no bytes"
+                    )
+                    left[fresh[over]] = 0
+                active = active[left[active] > 0]
+                if not len(active):
+                    break
+            column, at[active] = self.read(items, rows[active], at[active], end[active], path + "[]")
+            lists.append(active)
+            pieces.append(column)
+            left[active] -= 1
+            active = active[self.fault[rows[active]] == 0]
+        return _listed(items, lists, pieces, len(at)), at
+
+    def block(self, rows: I8, at: I8, end: I8, least: int, path: str) -> tuple[I8, I8]:
+        """The count of the next block, 0 at the end of the list; a negative one is followed by the block's bytes."""
+        n, at = self.varint(rows, at, end, path)
+        sized = n < 0
+        if sized.any():
+            _, after = self.varint(rows[sized], at[sized], end[sized], path)
+            at = at.copy()
+            at[sized] = after
+            n = np.where(sized, -n, n)
+        many = (n < 0) | (n > (end - at) // least if least else n > MOST_EMPTY_ITEMS)
+        self.fail(rows, many, path, "more items than its bytes can hold")
+        return np.where(many, 0, n), np.where(many, end, at)
+
+
+def _is_utf8(value: bytes | None) -> bool:
+    try:
+        str(value or b"", "utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _scattered(column: pl.Series, taken: I8, n: int) -> pl.Series:
+    """`column` at the rows `taken` of `n`, null elsewhere."""
+    if len(taken) == n:
+        return column
+    place = np.full(n, -1, np.int64)
+    place[taken] = np.arange(len(taken))
+    index = pl.Series(place)
+    index = pl.select(pl.when(pl.lit(index) >= 0).then(pl.lit(index))).to_series()
+    if not len(column):
+        return pl.Series([None], dtype=column.dtype).new_from_index(0, n)
+    return column.gather(index)
+
+
+def _listed(items: Node, lists: list[I8], pieces: list[pl.Series], n: int) -> pl.Series:
+    """Lists from their first items, their second items, and so on."""
+    if not pieces:
+        return pl.Series([[]], dtype=pl.List(dtype(items))).new_from_index(0, n)
+    owner = np.concatenate(lists)
+    values = pl.concat([p.alias("") for p in pieces]).gather(np.argsort(owner, kind="stable"))
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(owner, minlength=n))])
+    return pl.Series(pl.from_arrow(pa.LargeListArray.from_arrays(pa.array(offsets), values.to_arrow())))

@@ -1,0 +1,78 @@
+"""What decoding gives: columns of the good records, and the bad ones with their reasons and untouched bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import polars as pl
+
+from headrace.avro.varints import I8
+from headrace.wire.batches import RecordBatches
+from headrace.wire.frames import Frames
+
+Original = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
+"""Key, value and headers of a record as they came."""
+
+PARTITION, OFFSET, TIMESTAMP, ROW = "_partition", "_offset", "_timestamp", "_row"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadRecord:
+    """A record that cannot be used, for the dead-letter topic. `timestamp`: Kafka's, in microseconds."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """`frame`: the source's columns in declared order, then `_partition` (Int32), `_offset` (Int64), `_timestamp`
+    (Int64, Kafka's, in microseconds) and `_row` (UInt32, for `original`); rows in the order of the batches given,
+    then of offsets. `dead`: in the same order. `tombstones`: records with a null value, which are no events.
+    """
+
+    frame: pl.DataFrame
+    dead: list[DeadRecord]
+    tombstones: int
+    sources: Sequence[RecordBatches] = field(repr=False)
+    frames: Frames = field(repr=False)
+    rows: I8 = field(repr=False)
+
+    def original(self, row: int) -> Original:
+        """Key, value and headers of the record whose `_row` this is."""
+        return self.frames.key(row), self.frames.value(row), self.frames.record_headers(row)
+
+    def topic(self, row: int) -> str:
+        """The topic of the record whose `_row` this is."""
+        return self.sources[int(self.frames.source[row])].topic
+
+    def dead_letter(self, row: int, reason: str, detail: str) -> DeadRecord:
+        """The dead record for a `_row` that a later step refuses."""
+        f = self.frames
+        source = self.sources[int(f.source[row])]
+        return DeadRecord(
+            source.topic,
+            source.partition,
+            int(f.offset[row]),
+            int(f.timestamp[row]) * 1_000,
+            *self.original(row),
+            reason,
+            detail,
+        )
+
+    @cached_property
+    def _keys(self) -> pl.Series:
+        return self.frames.keys(self.rows)
+
+    def key_column(self) -> pl.Series:
+        """The records' keys, Binary, aligned with `frame` (nulls kept); copied when first asked for."""
+        return self._keys
