@@ -7,6 +7,7 @@ several topics and partitions, for as long as it lives. What it does not (seen o
   old transactional producer is not fenced. Treat it as a broker without transactions.
 - Retention is 5 MiB (or 100,000 batches) per partition and cannot be set: the oldest batches go.
   What must stay readable has to fit: 336,776 flights of some 100 bytes fit into 16 partitions.
+- A group whose last member left makes the next one wait for the session timeout less a second.
 - No admin calls (topics come from `topics=` or `create_topic`; an unknown topic that a client asks
   for appears with four partitions), no compaction, no second member in an aiokafka group.
 - Nothing is kept: when the process ends, topics and offsets are gone.

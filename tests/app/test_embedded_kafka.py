@@ -98,6 +98,9 @@ async def test_aiokafka_clients_produce_read_in_a_group_and_find_their_offsets_a
             group_id="aio",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
+            session_timeout_ms=2_000,
+            heartbeat_interval_ms=500,
+            rebalance_timeout_ms=2_000,
         )
         await consumer.start()
         try:
