@@ -19,16 +19,19 @@ class Proxy:
     """Listens on a free port and passes bytes to `port`.
 
     `before(data)`, if set, is called with each piece on its way to the server, before it is passed on; what
-    it returns is passed on instead, and None cuts the line.
+    it returns is passed on instead, and None cuts the line. `closed()` is called when the server has closed a
+    line, and so has read all that was passed to it.
     """
 
     def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.before: Callable[[bytes], bytes | None] = lambda data: data
+        self.closed: Callable[[], None] = lambda: None
         self._target = port
         self._tls = tls
         self._listener = socket.create_server((HOST, 0))
         self.port: int = self._listener.getsockname()[1]
-        self._sockets: list[socket.socket] = []
+        self._near: list[socket.socket] = []
+        self._far: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
 
     @property
@@ -45,14 +48,17 @@ class Proxy:
         self.cut()
         for thread in self._threads:
             thread.join(10)
+        for end in [*self._near, *self._far]:
+            end.close()
 
     def cut(self) -> None:
         """Breaks every line there is; new ones can be made."""
-        for end in self._sockets:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-        self._sockets.clear()
+        self.hang_up()
+        _shut(self._far)
+
+    def hang_up(self) -> None:
+        """Breaks every line on the client's side; what it has sent still reaches the server."""
+        _shut(self._near)
 
     def _start(self, target: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)
@@ -70,17 +76,32 @@ class Proxy:
             except OSError:
                 return
             far = socket.create_connection((HOST, self._target))
-            self._sockets += [near, far]
-            self._start(self._pass, near, far, True)
-            self._start(self._pass, far, near, False)
+            self._near.append(near)
+            self._far.append(far)
+            self._start(self._pass, near, far)
+            self._start(self._answer, near, far)
 
-    def _pass(self, source: socket.socket, target: socket.socket, to_server: bool) -> None:
+    def _pass(self, near: socket.socket, far: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            while data := source.recv(1 << 20):
-                passed = self.before(data) if to_server else data
+            while data := near.recv(1 << 20):
+                passed = self.before(data)
                 if passed is None:
-                    break
-                target.sendall(passed)
-        for end in (source, target):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+                    _shut([near, far])
+                    return
+                far.sendall(passed)
+        with contextlib.suppress(OSError):
+            far.shutdown(socket.SHUT_WR)
+
+    def _answer(self, near: socket.socket, far: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := far.recv(1 << 20):
+                with contextlib.suppress(OSError):
+                    near.sendall(data)
+        _shut([near])
+        self.closed()
+
+
+def _shut(ends: list[socket.socket]) -> None:
+    for end in ends:
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
