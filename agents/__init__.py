@@ -1,1 +1,1 @@
-"""The flows: features (Kafka -> state -> Redis) and history (Kafka -> Delta). Contain no arithmetic of windows."""
+"""The flows: features (Kafka to state to Redis) and history (Kafka to Delta). No arithmetic of windows here."""

@@ -18,6 +18,7 @@ from agents.stages import SourceStage, ViewStage
 from agents.task import Task
 from headrace.errors import StateError
 from headrace.panes import REPUBLISH, Update
+from headrace.panes.core import Clock
 from headrace.wire import DeadRecord
 from tables.kafka.producer import Record
 from tables.kafka.records import key_values
@@ -30,7 +31,7 @@ Due = dict[int, list[tuple[int, bytes]]]
 class Computer:
     """Computes flushes for one project. `partitions`: repartition topic -> its partition count."""
 
-    def __init__(self, clock: str | int, dead_letter_topic: str, partitions: Mapping[str, int]) -> None:
+    def __init__(self, clock: Clock, dead_letter_topic: str, partitions: Mapping[str, int]) -> None:
         self._clock = clock
         self._dead_letter_topic = dead_letter_topic
         self._partitions = partitions
@@ -55,8 +56,9 @@ class Computer:
         topic = items[0].task.tp.topic
         batches = [b for t in items for b in t.batches if b.count]
         decoded = stage.decoder.decode(batches)
-        accepted = stage.plan.accept(decoded.frame, topic=topic, clock=self._clock)
-        dead: list[DeadRecord] = [*decoded.dead, *refused(decoded, topic, accepted.dead)]
+        frame = decoded.frame.with_columns(_topic=pl.lit(topic))
+        accepted = stage.plan.accept(frame, clock=self._clock)
+        dead: list[DeadRecord] = [*decoded.dead, *refused(decoded, accepted.dead)]
         for partition, newest in accepted.max_event_time.items():
             task = flushes[partition].task
             task.clock = newest if task.clock is None else max(task.clock, newest)
@@ -66,7 +68,7 @@ class Computer:
         for view in stage.views:
             rows = self._unseen(accepted.frame, items, view.id)
             projected = view.plan.project(rows)
-            dead.extend(refused(decoded, topic, projected.dead))
+            dead.extend(refused(decoded, projected.dead))
             null_keys = set(projected.null_keys)
             unused = null_keys if unused is None else unused & null_keys
             if view.repartition is None:
@@ -78,7 +80,7 @@ class Computer:
             (row, "null_key", "every view of this source has a null in its entity key")
             for row in unused or ()
         ]
-        dead.extend(refused(decoded, topic, nobody))
+        dead.extend(refused(decoded, nobody))
         self._bury(stage, flushes, dead, now)
         return list(flushes.values())
 
@@ -139,14 +141,14 @@ class Computer:
             task, partition = t.task, t.task.tp.partition
             table = task.tables[view.id]
             values: list[bytes] = [v for v in key_values(t.batches)["value"].to_list() if v is not None]
-            rows, after, clock = shuffle.receive(values, table.computed.positions, task.name)
+            received, after, clock = shuffle.receive(values, table.computed.positions, task.name)
             if clock is not None:
                 task.clock = clock if task.clock is None else max(task.clock, clock)
             after[source_partition(*task.tp)] = flushes[partition].next_offset
             positions[partition] = after
-            flushes[partition].events = sum(f.height for f in rows)
-            frames.extend(f.with_columns(_partition=pl.lit(partition, pl.Int32)) for f in rows)
-        rows = pl.concat(frames) if frames else view.plan.no_rows()
+            flushes[partition].events = sum(f.height for f in received)
+            frames.extend(f.with_columns(_partition=pl.lit(partition, pl.Int32)) for f in received)
+        rows = pl.concat(frames) if frames else pl.DataFrame(schema=view.plan.row_schema)
         self._step(view, items, flushes, rows, now, positions)
         return list(flushes.values())
 
@@ -204,7 +206,6 @@ class Computer:
             return now
         if self._clock == "event":
             return BEGINNING if task.clock is None else task.clock
-        assert isinstance(self._clock, int)
         return self._clock
 
 
@@ -232,6 +233,6 @@ def _one_partition_each(view: ViewStage, rows: pl.DataFrame) -> None:
     key = seen.filter(pl.col("_key").is_duplicated())["_key"][0]
     where = seen.filter(pl.col("_key") == key)["_partition"].sort().to_list()
     raise StateError(
-        f"{view.id}: entity `{key}` is on partitions {where}, though source `{view.view.source.name}` is declared "
-        f"to be keyed by `{view.view.source.key}`. Key the topic so, or declare key=None"
+        f"{view.id}: entity `{key}` is on partitions {where}, though source `{view.view.source.name}` is "
+        "declared to be keyed by a column of that entity. Key the topic so, or declare key=None"
     )

@@ -275,6 +275,12 @@ class Engine:
         async with self._cutting:
             await self._written()
 
+    async def watch_online(self) -> None:
+        """Notice, without a write at hand, that the online store lost what was written to it."""
+        for task in list(self.tasks.values()):
+            if task.life is Life.OPEN:
+                await self._persister.watch(task)
+
     def committable(self) -> Mapping[TopicPartition, int]:
         """Durable positions, for Kafka's commit: a hint for the next owner and what lag is measured by."""
         out = {}

@@ -1,4 +1,4 @@
-"""What a worker counts: Prometheus metrics, one registry per process, and a snapshot for logs and `status`."""
+"""What a worker counts: Prometheus metrics, one registry per process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening a task: fence the predecessor, restore its tables, check that log and state agree, mark the new epoch.
+"""Opening a task: fence the predecessor, restore its tables, check them against the log, mark the new epoch.
 
 The order is the design's: `init_transactions` first (it fences and waits for requests in flight), then read
 the changelog's end, replay, write the opening markers, claim the fence in Redis; fetching begins after that.
@@ -32,7 +32,7 @@ Progress = Callable[[str, int, int], None]
 
 
 class Opener:
-    """Opens tasks. `changelogs` is None where the broker keeps no changelog: the state folder is the state."""
+    """Opens tasks. `changelogs` is None where the broker keeps none: the state folder is the state."""
 
     def __init__(
         self, store: StateStore, topics: Topics, changelogs: ChangelogReader | None, progress: Progress

@@ -124,6 +124,15 @@ class Persister:
                 attempt += 1
                 await self._pause(str(exc), attempt)
 
+    async def watch(self, task: Task) -> None:
+        """Write nothing under the task's fence: raises what a write would find, and mends it the same way."""
+        try:
+            await asyncio.to_thread(self._online.check, self.fence(task), task.epoch)
+        except FencedError as exc:
+            self._lost(task, exc)
+        except OnlineLostError:
+            await self._lost_online(task)
+
     async def _lost_online(self, task: Task) -> None:
         """Redis lost what was written: claim the fence again and write every entity of the task again."""
         try:
@@ -145,7 +154,7 @@ class Persister:
         return f"{self._project}:_fence:{task.tp.topic}:{task.tp.partition}" if self._fenced else None
 
     async def claim(self, task: Task) -> None:
-        """Set the task's fence to its epoch, waiting for Redis. Raises FencedError if a larger epoch is there."""
+        """Set the task's fence to its epoch, waiting for Redis. Raises FencedError if it holds a larger one."""
         attempt = 0
         while True:
             try:

@@ -1,7 +1,7 @@
 """Repartition records: some of a flush's rows for one target partition, in columns, with what they cover.
 
-A record stands for the coverage ``[start, end)`` of one source partition's offsets: the rows in it are all rows
-of that coverage whose keys belong to the target. Layout of the value: 4 bytes length (big-endian), that much
+A record stands for the coverage ``[start, end)`` of one source partition's offsets: the rows in it are all
+rows of that coverage whose keys belong to the target. Layout of the value: 4 bytes length (big-endian), that much
 JSON (`Coverage`), then an Arrow IPC stream of the projected rows (absent when there are none).
 """
 

@@ -5,15 +5,18 @@ Derived from the project's definitions alone; knows topics and plans, holds no s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from headrace.avro import AvroSchema
 from headrace.definitions import FeatureView, StreamSource
-from headrace.loading import Project
 from headrace.panes import ViewCore
-from headrace.plan import SourcePlan, ViewPlan, plan_source, plan_view
+from headrace.panes.core import Clock
+from headrace.plan import SourcePlan, ViewPlan
+from headrace.project import Project
 from headrace.wire import SourceDecoder
-from headrace.registry import SchemaRegistry
+
+Resolve = Callable[[int], AvroSchema]
 
 
 @dataclass(frozen=True)
@@ -66,52 +69,41 @@ def dead_letter_topic(project: str) -> str:
 
 
 def source_stages(
-    project: Project, name: str, *, clock: str | int, registry: SchemaRegistry | None
+    project: Project, name: str, *, clock: Clock, resolve: Resolve | None
 ) -> tuple[SourceStage, ...]:
-    """One stage for each stream source that has at least one online view, in the sources' order."""
+    """One stage for each stream source that has at least one online view, in the sources' order.
+
+    `name` is the project's, in topics and keys; `resolve` gives a writer's schema by its registry id.
+    """
     stages = []
     for source in project.sources.values():
         if not isinstance(source, StreamSource):
             continue
-        views = [v for v in project.views.values() if v.source is source and v.online]
-        if views:
-            stages.append(_stage(source, views, name, clock, registry))
+        plans = [p for p in project.plans.values() if p.view.source is source and p.view.online]
+        made = [_view_stage(plan, name, clock) for plan in plans]
+        if made:
+            local = tuple(v for v in made if v.repartition is None)
+            shuffled = tuple(v for v in made if v.repartition is not None)
+            stages.append(
+                SourceStage(source, SourcePlan(source), decoder_of(source, resolve), local, shuffled)
+            )
     return tuple(stages)
 
 
-def _stage(
-    source: StreamSource,
-    views: Sequence[FeatureView],
-    name: str,
-    clock: str | int,
-    registry: SchemaRegistry | None,
-) -> SourceStage:
-    made = [_view_stage(view, name, clock) for view in views]
-    return SourceStage(
-        source,
-        plan_source(source),
-        decoder_of(source, registry),
-        tuple(v for v in made if v.repartition is None),
-        tuple(v for v in made if v.repartition is not None),
-    )
-
-
-def _view_stage(view: FeatureView, name: str, clock: str | int) -> ViewStage:
-    plan = plan_view(view)
+def _view_stage(plan: ViewPlan, name: str, clock: Clock) -> ViewStage:
     return ViewStage(
         plan,
         ViewCore(plan, clock=clock),
-        changelog_topic(name, view),
-        repartition_topic(name, view) if plan.shuffled else None,
+        changelog_topic(name, plan.view),
+        repartition_topic(name, plan.view) if plan.shuffled else None,
     )
 
 
-def decoder_of(source: StreamSource, registry: SchemaRegistry | None) -> SourceDecoder:
+def decoder_of(source: StreamSource, resolve: Resolve | None) -> SourceDecoder:
     """The decoder of a source's topics, in its declared format and framing."""
     return SourceDecoder(
-        source.columns,
+        source.columns if source.avro_schema is None else source.avro_schema,
         format=source.format,
         framing=source.framing,
-        schema=source.avro_schema if source.format == "avro" else source.columns,
-        resolve=None if registry is None else registry.schema,
+        resolve=resolve,
     )

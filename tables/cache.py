@@ -1,4 +1,4 @@
-"""A byte-bounded cache of encoded state records: two generations, so that hot records stay without an LRU list.
+"""A byte-bounded cache of encoded state records: two generations, so that hot ones stay without an LRU list.
 
 A hit in the old generation moves to the young one; when the young one holds half the budget it becomes the
 old one and the old one is dropped. Holds values that RocksDB also has: dropping one loses nothing.

@@ -21,7 +21,7 @@ class Marker:
 
     `epoch` grows by one with every opening (and so with every owner); `sequence` with every flush.
     `positions`: source "topic:partition" -> next offset not seen. `clock`: the largest event time accepted
-    on the partition (us), or None. `topic_id`: Kafka's id of the source topic, so that a topic deleted and made
+    on the partition (us), or None. `topic_id`: Kafka's id of the source topic, so that one deleted and made
     again is noticed. `flush_start`, `changelog`: changelog offsets where the last flush begins and ends; they
     are known only once it is acknowledged, so they are in RocksDB alone.
     """

@@ -124,7 +124,7 @@ class StateStore:
             cursor.next()
 
     def due(self, prefix: bytes, until: int, limit: int) -> list[tuple[int, bytes]]:
-        """At most `limit` timers of a partition due at or before `until`: (instant, entity key), earliest first."""
+        """At most `limit` timers due at or before `until`, as (instant, entity key), earliest first."""
         start = prefix + TIMER
         cursor = self._db.iter()
         cursor.seek(start)

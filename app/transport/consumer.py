@@ -36,7 +36,7 @@ class Flow(Protocol):
     fetch_min_bytes: int
 
     async def assigned(self, partitions: Iterable[TopicPartition], consumer: RawConsumer) -> Mapping[TP, int]:
-        """Take these partitions; returns where to fetch from those that are ready now. See `RawConsumer.release`."""
+        """Take these partitions; returns where to fetch those from that are ready now (`release` the others)."""
 
     async def durable(self) -> Mapping[TopicPartition, int]:
         """Positions that may be committed; while rebalancing or stopping, flush what is pending first."""
@@ -60,7 +60,7 @@ class RawThread(driver.AIOKafkaConsumerThread):
         self,
         consumer: aiokafka.AIOKafkaConsumer,
         active_partitions: set[TP] | None,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
         max_records: int | None = None,
     ) -> Mapping[Any, Any]:
         if not self.consumer.flow_active:
@@ -94,7 +94,7 @@ class RawConsumer(driver.Consumer):
     def _new_consumer_thread(self) -> RawThread:
         return RawThread(self, loop=self.loop, beacon=self.beacon)
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
         if records is None or self.should_stop or not self.flow_active:

@@ -1,7 +1,7 @@
 """Reading a changelog partition to its end: a batch operation, in columns until RocksDB takes the records.
 
-Owns what "the end" and "the last flush" mean. Runs after the task's producer has fenced its predecessor, so that
-nothing can be written behind the end it reads.
+Owns what "the end" and "the last flush" mean. Runs after the task's producer has fenced its predecessor, so
+that nothing can be written behind the end it reads.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import aiokafka.errors as kafka_errors
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from headrace.errors import StateError, UnavailableError
+from headrace.wire import RecordBatches
 from tables import marker as markers
 from tables.kafka.raw import read_to_end
-from headrace.wire import RecordBatches
 from tables.kafka.records import key_values
 from tables.marker import Marker
 from tables.table import TablePartition

@@ -1,4 +1,4 @@
-"""One task's writes to Kafka, all or nothing: a fenced transaction a flush, or plain batches where there are none.
+"""One task's writes to Kafka, all or nothing: a fenced transaction a flush, or plain batches without them.
 
 Owns the order "everything of this flush is acknowledged, then it is visible". Refuses to retry a flush:
 after any error but a fence the caller opens the task again and learns from the log what was committed.

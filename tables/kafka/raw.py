@@ -81,7 +81,7 @@ def drain(fetcher: Any, wanted: Callable[[TopicPartition], bool]) -> dict[TopicP
     return taken
 
 
-async def wait_for_data(fetcher: Any, timeout: float) -> bool:
+async def wait_for_data(fetcher: Any, timeout: float) -> bool:  # noqa: ASYNC109
     """Wait until a fetch response arrives or `timeout` seconds pass; True if one did."""
     waiter = fetcher._create_fetch_waiter()
     done, _ = await asyncio.wait([waiter], timeout=timeout)

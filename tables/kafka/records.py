@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from headrace.avro.spans import binary
 
 from headrace.wire import RecordBatches
 from headrace.wire.frames import frame
-from headrace.wire.spans import binary
 
 
 def key_values(batches: Sequence[RecordBatches]) -> pl.DataFrame:

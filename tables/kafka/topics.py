@@ -20,7 +20,7 @@ CHANGELOG = {
     "min.cleanable.dirty.ratio": "0.3",
     "segment.ms": "3600000",
 }
-"""`compact` only: with `delete`, the lifetime value of an idle entity and an idle partition's position would vanish."""
+"""`compact` only: with `delete`, an idle entity's lifetime value and an idle partition's position would go."""
 
 KEPT = {"retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": str(16 << 20)}
 """Repartition topics and dead letters: nothing goes before we say so."""
@@ -40,8 +40,11 @@ class Topics:
 
     def __init__(self, options: Mapping[str, Any], *, embedded: bool, timeout: float = 10.0) -> None:
         self._admin = AdminClient({**options, "socket.timeout.ms": 10_000})
-        self._embedded = embedded
+        self.embedded = embedded
         self._timeout = timeout
+
+    default_partitions = 4
+    """What the mock cluster gives a topic that appears on first use."""
 
     def describe(self, names: Sequence[str]) -> dict[str, TopicInfo]:
         """What exists of `names`; topics that do not exist are left out."""
@@ -55,7 +58,7 @@ class Topics:
             if n in metadata.topics and metadata.topics[n].error is None
         }
         ids: dict[str, str] = {}
-        if found and not self._embedded:
+        if found and not self.embedded:
             futures = self._admin.describe_topics(TopicCollection(list(found)), request_timeout=self._timeout)
             try:
                 ids = {n: str(f.result().topic_id) for n, f in futures.items()}
@@ -68,7 +71,7 @@ class Topics:
 
         Raises StateError if one exists with another partition count: its records would be in the wrong places.
         """
-        if self._embedded:
+        if self.embedded:
             return  # the mock cluster makes topics on first use and has no admin calls
         there = self.describe(list(wanted))
         for name, (partitions, _) in wanted.items():
@@ -118,7 +121,7 @@ class Topics:
 
     def delete_below(self, positions: Mapping[tuple[str, int], int]) -> None:
         """Let the broker drop records below the given offsets (of our own repartition topics)."""
-        if self._embedded or not positions:
+        if self.embedded or not positions:
             return
         targets = [TopicPartition(t, p, offset) for (t, p), offset in positions.items() if offset > 0]
         for future in self._admin.delete_records(targets, request_timeout=self._timeout).values():

@@ -1,0 +1,52 @@
+"""The Faust application of a process: group membership, agents and life cycle; the data plane is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import faust
+
+from app.kafka import Cluster
+from app.transport import RawTopic, RawTransport
+from app.transport.consumer import Flow
+
+
+class HeadraceApp(faust.App):
+    """A Faust app on the raw transport. `flow` is set before the app starts."""
+
+    flow: Flow
+
+    def _new_transport(self) -> RawTransport:
+        return RawTransport(self.conf.broker_consumer, self)
+
+
+def faust_app(group: str, cluster: Cluster, *, instance: str | None, datadir: str) -> HeadraceApp:
+    """A Faust app in consumer group `group`; with `instance`, a static member of it."""
+    return HeadraceApp(
+        group,
+        broker=[f"kafka://{server}" for server in cluster.servers],
+        broker_credentials=cluster.faust_credentials(),
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        store="memory://",
+        datadir=datadir,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=instance,
+        consumer_max_fetch_size=1 << 20,
+        broker_check_crcs=False,  # RecordBatches.parse checks them
+        broker_commit_interval=1.0,
+        broker_commit_livelock_soft_timeout=1e9,
+        broker_session_timeout=cluster.session_timeout,
+        broker_heartbeat_interval=cluster.heartbeat_interval,
+        broker_rebalance_timeout=cluster.rebalance_timeout,
+        broker_max_poll_interval=3600.0,
+        stream_wait_empty=False,
+        producer_acks=-1,
+    )
+
+
+def raw_topic(app: HeadraceApp, names: Sequence[str]) -> Any:
+    """A channel over `names` whose events are fetched partitions."""
+    return RawTopic(app, topics=list(names))

@@ -1,0 +1,229 @@
+"""The composition root of the features flow: settings and definitions in, a Faust app with its engine out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from agents.compute import Computer
+from agents.engine import Engine, Pace
+from agents.features import FeaturesFlow, agent_of
+from agents.metrics import WorkerMetrics
+from agents.opening import Opener
+from agents.persist import Persister
+from agents.repartitions import drop_counted
+from agents.stages import SourceStage, ViewStage, dead_letter_topic, source_stages
+from agents.task import Task
+from app.clock import now_us
+from app.failpoints import failpoint
+from app.faust_app import HeadraceApp, faust_app, raw_topic
+from app.kafka import Cluster
+from headrace.errors import HeadraceError, StateError
+from headrace.online.write import OnlineWriter
+from headrace.project import Project
+from headrace.registry import SchemaRegistry
+from headrace.settings import Settings
+from tables.cache import RecordCache
+from tables.kafka.changelog import ChangelogReader
+from tables.kafka.producer import PlainProducer, TaskProducer, TransactionalProducer
+from tables.kafka.topics import CHANGELOG, KEPT, TopicInfo, Topics
+from tables.store import StateStore
+from tables.table import TablePartition
+
+log = logging.getLogger("headrace.worker")
+
+HOUSEKEEPING = 5.0  # seconds between looks at lag and at repartition topics
+
+
+@dataclass
+class Features:
+    """A worker's parts, to be run by Faust and closed with `close`."""
+
+    app: HeadraceApp
+    engine: Engine
+    store: StateStore
+    online: OnlineWriter
+    topics: Topics
+    sources: tuple[SourceStage, ...]
+
+    async def close(self) -> None:
+        await self.engine.close()
+        self.online.close()
+        self.store.close()
+
+
+def group_of(project: str) -> str:
+    """The consumer group of a project's workers."""
+    return f"headrace.{project}.worker"
+
+
+def features(project: Project, settings: Settings, cluster: Cluster) -> Features:
+    """Build a worker. Raises StateError, UnavailableError or DefinitionError before anything runs."""
+    name = settings.project
+    registry = SchemaRegistry(settings.registry.url) if settings.registry.url else None
+    sources = source_stages(
+        project, name, clock=settings.clock, resolve=registry.schema if registry else None
+    )
+    if not sources:
+        raise StateError("no view is online: there is nothing to do for a worker")
+    topics = Topics(cluster.confluent(), embedded=cluster.embedded)
+    known = _declare(sources, topics, settings, name)
+    store = StateStore(Path(settings.state.dir), name, cache_bytes=settings.state.cache_mb << 20)
+    online = OnlineWriter(settings.redis.url)
+    app = faust_app(
+        group_of(name), cluster, instance=settings.kafka.instance, datadir=str(Path(settings.state.dir) / ".faust")
+    )
+
+    async def crash(error: BaseException) -> None:
+        log.error("stopping: %s", error, exc_info=None if isinstance(error, HeadraceError) else error)
+        await app.crash(error)
+
+    async def pause(what: str, attempt: int) -> None:
+        log.warning("waiting: %s", what)
+        await asyncio.sleep(min(0.1 * 2**attempt, 5.0))
+
+    changelogs = None if cluster.embedded else ChangelogReader(cluster.aiokafka())
+    persister = Persister(
+        name,
+        store,
+        online,
+        fenced=not cluster.embedded,
+        hash_tag=settings.redis.hash_tag,
+        now=now_us,
+        lost=lambda task, error: engine.lost(task, error),
+        pause=pause,
+        failpoint=failpoint(settings.failpoint),
+    )
+    repartitions = {
+        v.repartition: known[v.repartition].partitions for s in sources for v in s.shuffled if v.repartition
+    }
+    engine = Engine(
+        make=_maker(sources, store, settings, cluster, known, name),
+        opener=Opener(store, topics, changelogs, _progress()),
+        computer=Computer(settings.clock, dead_letter_topic(name), repartitions),
+        persister=persister,
+        pace=Pace(interval=settings.state.flush_seconds, events=settings.state.max_events),
+        now=now_us,
+        metrics=WorkerMetrics(),
+        crash=crash,
+    )
+    raw = [t for s in sources for t in s.source.topics] + list(repartitions)
+    app.flow = FeaturesFlow(engine, raw, lambda: bool(app.rebalancing or app.should_stop))
+    _attach(app, engine, raw, topics, crash)
+    return Features(app, engine, store, online, topics, sources)
+
+
+def _attach(
+    app: HeadraceApp, engine: Engine, raw: list[str], topics: Topics, crash: Callable[[BaseException], Any]
+) -> None:
+    """The agent and the timers, as Faust runs them."""
+
+    def forget(message: Any) -> None:
+        message.acked = True
+        app.consumer._unacked_messages.discard(message)
+
+    app.agent(raw_topic(app, raw), name="features")(
+        agent_of(engine.add, lambda: int(app.consumer_generation_id), forget, crash)
+    )
+
+    @app.task
+    async def flush_timer() -> None:
+        await engine.run(lambda: bool(app.should_stop))
+
+    @app.task
+    async def housekeeping() -> None:
+        while not app.should_stop:
+            await app.sleep(HOUSEKEEPING)
+            try:
+                await drop_counted(engine.tasks.values(), topics)
+                await engine.watch_online()
+            except HeadraceError as exc:
+                log.warning("housekeeping: %s", exc)
+
+
+def _declare(
+    sources: tuple[SourceStage, ...], topics: Topics, settings: Settings, name: str
+) -> Mapping[str, TopicInfo]:
+    """Check that source topics exist, make ours, and return what is known of all."""
+    names = [t for s in sources for t in s.source.topics]
+    found = topics.describe(names)
+    missing = [t for t in names if t not in found]
+    if missing:
+        raise StateError(
+            f"these topics of the sources do not exist: {', '.join(missing)}. "
+            "Create them with the partition count you want, or correct `topics=`"
+        )
+    wanted: dict[str, tuple[int, Mapping[str, str]]] = {dead_letter_topic(name): (1, KEPT)}
+    for stage in sources:
+        counts = {t: found[t].partitions for t in stage.source.topics}
+        for view in stage.local:
+            wanted[view.changelog] = (counts[stage.source.topics[0]], CHANGELOG)
+        for view in stage.shuffled:
+            assert view.repartition is not None
+            partitions = settings.engine.partitions or max(counts.values())
+            wanted[view.repartition] = (partitions, KEPT)
+            wanted[view.changelog] = (partitions, CHANGELOG)
+            wanted.update({view.sent(t): (n, CHANGELOG) for t, n in counts.items()})
+    topics.ensure(wanted)
+    if topics.embedded:
+        found |= {n: TopicInfo(n, topics.default_partitions, None) for n in wanted}
+        return found
+    return found | topics.describe(list(wanted))
+
+
+def _maker(
+    sources: tuple[SourceStage, ...],
+    store: StateStore,
+    settings: Settings,
+    cluster: Cluster,
+    known: Mapping[str, TopicInfo],
+    name: str,
+) -> Callable[[TopicPartition], Task]:
+    """How the task of a partition is made."""
+    cache = RecordCache(settings.state.cache_mb << 20)
+    stages: dict[str, SourceStage | ViewStage] = {t: s for s in sources for t in s.source.topics}
+    stages |= {v.repartition: v for s in sources for v in s.shuffled if v.repartition}
+
+    def table(view: ViewStage, label: str, partition: int, changelog: str) -> TablePartition:
+        log_to = None if cluster.embedded else changelog
+        return TablePartition(store, cache, label, partition, log_to, view.plan.fingerprint)
+
+    def producer(tp: TopicPartition) -> TaskProducer:
+        if cluster.embedded:
+            return PlainProducer(cluster.aiokafka())
+        return TransactionalProducer(cluster.aiokafka(), f"headrace.{name}.{tp.topic}.{tp.partition}")
+
+    def make(tp: TopicPartition) -> Task:
+        stage = stages[tp.topic]
+        if isinstance(stage, SourceStage):
+            tables = {v.id: table(v, v.id, tp.partition, v.changelog) for v in stage.local}
+            senders = {
+                v.id: table(v, f"{v.id} from {tp.topic}", tp.partition, v.sent(tp.topic)) for v in stage.shuffled
+            }
+        else:
+            tables = {stage.id: table(stage, stage.id, tp.partition, stage.changelog)}
+            senders = {}
+        info = known.get(tp.topic)
+        topic_id = cluster.cluster_id if cluster.embedded else info.topic_id if info else None
+        return Task(tp, stage, tables, senders, producer(tp), topic_id=topic_id)
+
+    return make
+
+
+def _progress() -> Callable[[str, int, int], None]:
+    """Says in the log how far a restore has come, at every tenth of it."""
+    said: dict[str, int] = {}
+
+    def progress(what: str, done: int, of: int) -> None:
+        tenth = 10 * done // of if of else 10
+        if of > 10_000 and said.get(what) != tenth:
+            said[what] = tenth
+            log.info("restoring %s: %d of %d changelog records", what, done, of)
+
+    return progress
