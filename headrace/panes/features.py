@@ -11,16 +11,26 @@ import polars as pl
 from headrace.aggregates.functions import Compiled
 from headrace.aggregates.partials import Bools, Partials
 from headrace.types import DataType, Float64
+from headrace.windows import Window
 
 
 @dataclass(frozen=True)
 class Part:
-    """One aggregate of a feature: which window of which level, and which of its slots make the value."""
+    """One aggregate of a feature: which window of which level, and which of its slots make the value.
+
+    What it is without panes: `function` with `options` over the projected column `input` (None: the rows), of
+    type `over_type`, in the window `over` (with its step).
+    """
 
     level: int
     window: int
     slots: tuple[int, ...]
     compiled: Compiled
+    function: str
+    options: tuple[tuple[str, object], ...]
+    input: str | None
+    over_type: DataType
+    over: Window
 
 
 @dataclass(frozen=True)
@@ -38,20 +48,26 @@ class Feature:
     default: pl.Series | None = None
     cast: pl.Expr | None = None
 
-    def value(self, partials: Sequence[Sequence[Partials]]) -> tuple[pl.Series, Bools, int]:
-        """The column of this feature, which rows have any event in it, and how many values were capped."""
-        shown = [part.compiled.finish(p) for part, p in zip(self.parts, partials, strict=True)]
-        has = np.logical_or.reduce([p.has for parts in partials for p in parts])
-        column, capped = shown[0][0], sum(c for _, c in shown)
-        given = has
-        if len(shown) == 2:
-            column = _ratio(column, shown[1][0])
-            given = partials[1][0].has
+    def shown(self, values: Sequence[pl.Series], given: Bools) -> pl.Series:
+        """The feature's column from its parts' values; `given` is false where its default stands in."""
+        column = values[0] if len(values) == 1 else _ratio(values[0], values[1])
         if self.cast is not None:
             column = column.to_frame("v").select(self.cast).to_series()
         if self.default is not None and not given.all():
             column = column.zip_with(pl.Series(given), self.default.new_from_index(0, len(column)))
-        return column.alias(self.name), has, capped
+        return column.alias(self.name)
+
+    def value(self, partials: Sequence[Sequence[Partials]]) -> tuple[pl.Series, Bools, int]:
+        """The column of this feature, which rows have any event in it, and how many values were capped."""
+        shown = [part.compiled.finish(p) for part, p in zip(self.parts, partials, strict=True)]
+        has = np.logical_or.reduce([p.has for parts in partials for p in parts])
+        given = partials[-1][0].has  # a ratio is over no events where its divisor is
+        return self.shown([s for s, _ in shown], given), has, sum(c for _, c in shown)
+
+    def over_no_events(self) -> pl.Series:
+        """The value over no events, a column of one row."""
+        levels = [[a.empty(1) for a in part.compiled.algebras] for part in self.parts]
+        return self.value(levels)[0]
 
 
 def _ratio(a: pl.Series, b: pl.Series) -> pl.Series:

@@ -157,7 +157,7 @@ class Layout:
             got = int(records.header(0)[wrong][0])
             raise StateError(
                 f"the state of this view has another layout: expected tag {self.tag:#x}, got {got:#x}. "
-                "Another definition or an older release wrote it: give the view a new version, or delete the state"
+                "Another definition or an older release wrote it: give the view a new version, or delete it"
             )
 
 

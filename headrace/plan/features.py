@@ -115,7 +115,8 @@ def _part(
         return None
     slots = [Slot(a, column) for a in computed.algebras]
     level, number, places = plan.place(window, slots)
-    return Part(level, number, places, computed), window
+    part = Part(level, number, places, computed, aggregate.function, aggregate.options, column, type, window)
+    return part, window
 
 
 def _input(

@@ -63,6 +63,11 @@ class ViewPlan:
         return self.projection.run(frame)
 
     @property
+    def over_no_events(self) -> pl.DataFrame:
+        """What an entity never seen reads as: one row, a typed column a feature."""
+        return pl.DataFrame([f.over_no_events() for f in self.computed])
+
+    @property
     def row_schema(self) -> dict[str, pl.DataType]:
         """The Polars schema of projected rows."""
         meta = {
