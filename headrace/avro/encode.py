@@ -13,7 +13,8 @@ Owns what a producer may pass for each type; an error names the field, what was 
 | array; map; record | list or tuple; a mapping, or a list of {key, value}; a mapping |
 | union | None where it has null; the first branch that accepts the value; {"member1": value} names one |
 
-A field that is missing takes its default, else null if it may be null. An unknown field is an error.
+A field that is missing takes its default, else null if it may be null. An unknown field is an error, unless the
+writer is lenient.
 """
 
 from __future__ import annotations
@@ -68,28 +69,31 @@ def encode_many(schema: AvroSchema, frame: pl.DataFrame, *, schema_id: int | Non
 
 @lru_cache(maxsize=256)
 def _writer(schema: AvroSchema) -> Write:
-    return _compile(schema.root)
+    return compile_writer(schema.root)
 
 
-def _compile(node: Node) -> Write:
+def compile_writer(node: Node, *, lenient: bool = False) -> Write:
+    """How values of a node are written. `lenient`: unknown fields are left out, not refused."""
     match node:
         case Primitive() | Fixed():
             return plain_writer(node)
         case Enum():
             return _enum(node)
         case Array(items):
-            return _array(_compile(items))
+            return _array(compile_writer(items, lenient=lenient))
         case Map(values):
-            return _map(_compile(values))
+            return _map(compile_writer(values, lenient=lenient))
         case Record():
-            return _record(node)
+            return _record(node, lenient)
         case Union():
-            return _optional(node) if node.optional is not None else _union(node)
+            return _optional(node, lenient) if node.optional is not None else _union(node, lenient)
     raise AssertionError(node)
 
 
-def _record(node: Record) -> Write:
-    fields = [(f.name, _compile(f.node), _absent(f.node, f.default)) for f in node.fields]
+def _record(node: Record, lenient: bool) -> Write:
+    fields = [
+        (f.name, compile_writer(f.node, lenient=lenient), _absent(f.node, f.default)) for f in node.fields
+    ]
     known = {name for name, _, _ in fields}
 
     def write(value: Any, path: str) -> bytes:
@@ -108,7 +112,7 @@ def _record(node: Record) -> Write:
                 raise InvalidValueError(
                     inner, "missing", "a value: the field has no default and may not be null"
                 )
-        if used < len(value):
+        if used < len(value) and not lenient:
             name = next(str(k) for k in value if k not in known)
             hint = did_you_mean(name, known) or f"Known fields: {', '.join(sorted(known))}"
             raise InvalidValueError(
@@ -167,9 +171,9 @@ def _map(member: Write) -> Write:
     return write
 
 
-def _optional(node: Union) -> Write:
+def _optional(node: Union, lenient: bool) -> Write:
     index, inner = node.others[0]
-    write_inner, some = _compile(inner), varints.encode(index)
+    write_inner, some = compile_writer(inner, lenient=lenient), varints.encode(index)
     none = varints.encode(1 - index)
 
     def write(value: Any, path: str) -> bytes:
@@ -178,8 +182,8 @@ def _optional(node: Union) -> Write:
     return write
 
 
-def _union(node: Union) -> Write:
-    branches = [(varints.encode(i), _compile(b)) for i, b in enumerate(node.branches)]
+def _union(node: Union, lenient: bool) -> Write:
+    branches = [(varints.encode(i), compile_writer(b, lenient=lenient)) for i, b in enumerate(node.branches)]
     named = {f"member{k}": branches[i] for k, (i, _) in enumerate(node.others)}
     ranked = sorted(zip(node.branches, branches, strict=True), key=lambda b: not is_null(b[0]))
 
