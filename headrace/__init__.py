@@ -82,13 +82,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "headrace.aggregates.declare": (
-        "Aggregate all any avg count count_distinct count_if decayed_sum first first_n last_n latest max median "
-        "min quantile ratio stddev sum top_k variance"
+        "Aggregate all any avg count count_distinct count_if decayed_sum first first_n last_n latest max "
+        "median min quantile ratio stddev sum top_k variance"
     ),
     "headrace.client": "FeatureStore",
     "headrace.definitions": (
-        "BatchSource Entity FeatureService FeatureView OnDemandView RequestSource StreamSource function hopping "
-        "lifetime rolling session subject transform tumbling"
+        "BatchSource Entity FeatureService FeatureView OnDemandView RequestSource StreamSource function "
+        "hopping lifetime rolling session subject transform tumbling"
     ),
     "headrace.errors": (
         "DecodeError DefinitionError ExpressionError HeadraceError ProjectError SchemaError SettingsError "
@@ -102,7 +102,7 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
-__all__ = ["__version__", "testing", *_HOME_OF]  # noqa: PLE0604 - texts all of them
+__all__ = ["__version__", "testing", *_HOME_OF]
 
 
 def __getattr__(name: str) -> object:

@@ -9,40 +9,44 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 
-from headrace import plan
 from headrace.declaring import Mistakes
 from headrace.definitions.feature_view import FeatureView, when_declared
-from headrace.definitions.transform import Function, known_functions
-from headrace.errors import DefinitionError
+from headrace.definitions.functions import Function
+from headrace.definitions.on_demand import OnDemandView
+from headrace.errors import DefinitionError, Place
+from headrace.expressions import compile_expression
+from headrace.plan import ViewPlan, plan_view
+from headrace.types import DataType
 
 
-def check_view(
-    view: FeatureView, mistakes: Mistakes, functions: Mapping[str, Function] | None = None
-) -> None:
-    """Plan `view` and add what is wrong with it, each mistake at its own line where that is known."""
-    sound = soundly(view)
+def check_view(view: FeatureView, mistakes: Mistakes) -> ViewPlan | None:
+    """Plan `view` and add what is wrong with it, each mistake at its own line where that is known.
+
+    None where something is broken. A view with a broken feature is planned without it, so that what is wrong
+    with the others is told too.
+    """
+    sound = without_broken_features(view)
     if sound is None:
-        return
-    known = known_functions() if functions is None else functions
+        return None
     try:
-        planner = getattr(plan, "plan_view", None)
-        if planner is not None:
-            planner(sound, functions=known)
+        plan = plan_view(sound, functions=sound.functions)
     except DefinitionError as error:
         for one in getattr(error, "errors", (error,)):
             one.definition = None
-            mistakes.take(one, place=_place(view, one.field))
+            one.place = place_of_field(view, one.field)
+            mistakes.take(one)
+        return None
+    return None if view.broken else plan
 
 
-def soundly(view: FeatureView) -> FeatureView | None:
-    """The view without its broken features; None if what is broken is not confined to features and labels."""
+def without_broken_features(view: FeatureView) -> FeatureView | None:
+    """The view without its broken features; None where what is broken touches every feature."""
     if view.entity is None or view.entity.broken or view.source is None or view.source.broken:
         return None
-    spoilt = {str(m.field or "") for m in view.mistakes}
-    if any(f.split(".")[0] in _VITAL for f in spoilt):
+    spoilt = {m.field or "" for m in view.mistakes}
+    if any(field.split(".")[0] in _VITAL for field in spoilt):
         return None
-    dropped = {f.removeprefix("features.") for f in spoilt if f.startswith("features.")}
-    kept = {k: v for k, v in view.features.items() if k not in dropped}
+    kept = {k: v for k, v in view.features.items() if f"features.{k}" not in spoilt}
     if not kept:
         return None
     sound = copy.copy(view)
@@ -50,13 +54,36 @@ def soundly(view: FeatureView) -> FeatureView | None:
     return sound
 
 
-_VITAL = frozenset({"entity", "source", "where", "columns", "transform", "granularity", "features_"})
+_VITAL = frozenset({"entity", "source", "where", "columns", "transform", "granularity"})
 
 
-def _place(view: FeatureView, field: str | None):  # type: ignore[no-untyped-def]
-    name = (field or "").removeprefix("features.")
-    aggregate = view.features.get(name)
+def place_of_field(view: FeatureView, field: str | None) -> Place:
+    """Where a view's field stands: an aggregate knows its own line, everything else is where the view is."""
+    aggregate = view.features.get((field or "").removeprefix("features."))
     return aggregate.place if aggregate is not None and aggregate.place.file else view.place
+
+
+def check_on_demand(
+    view: OnDemandView,
+    feature_types: Mapping[str, Mapping[str, DataType]],
+    functions: Mapping[str, Function],
+    mistakes: Mistakes,
+) -> None:
+    """Compile an on-demand view's expressions; `feature_types` are those of its views, by id."""
+    schema: dict[str, DataType] = {}
+    for given in view.inputs:
+        if isinstance(given, FeatureView):
+            if given.id not in feature_types:
+                return
+            schema |= feature_types[given.id]
+            schema |= given.entity.keys
+        else:
+            schema |= given.columns
+    for name, text in view.features.items():
+        try:
+            compile_expression(text, schema, functions=functions)
+        except DefinitionError as error:
+            mistakes.take(error, field=f"features.{name}")
 
 
 when_declared(check_view)

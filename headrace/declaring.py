@@ -20,17 +20,21 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from headrace.errors import DefinitionError, Place, ProjectError, did_you_mean
 
+if TYPE_CHECKING:
+    from headrace.functions import Function
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 @dataclass
 class Scope:
-    """One load: the folder it reads, the mistakes met so far and every definition declared, in order."""
+    """One load: the folder it reads, the mistakes met so far, and what was declared, in order."""
 
     root: Path
     mistakes: list[DefinitionError] = field(default_factory=list)
     declared: list[Definition] = field(default_factory=list)
+    functions: list[tuple[Function, Place]] = field(default_factory=list)
 
 
 _scope: ContextVar[Scope | None] = ContextVar("headrace_scope", default=None)
@@ -140,7 +144,7 @@ def bind(
     what: str,
     mistakes: Mistakes,
 ) -> inspect.BoundArguments | None:
-    """Arguments for a call, with unknown keywords named and dropped; None where it cannot be called at all."""
+    """Arguments for a call, with unknown keywords named and dropped; None where no call is possible."""
     parameters = signature.parameters
     known = {k: v for k, v in kwargs.items() if k in parameters}
     excused = set()
@@ -202,6 +206,7 @@ class Declared(type):
             for part in fields(cls):
                 object.__setattr__(self, part.name, None)
             object.__setattr__(self, "place", mistakes.place)
+            object.__setattr__(self, "mistakes", ())
             object.__setattr__(self, "_mistakes", mistakes)
             object.__setattr__(self, "_base", base_folder(caller))
             if bound is not None:
@@ -237,6 +242,10 @@ class Definition(metaclass=Declared):
     def broken(self) -> bool:
         """Whether it was declared with a mistake; what depends on it is then not judged."""
         return bool(self.mistakes)
+
+    def spoil(self, mistakes: tuple[DefinitionError, ...]) -> None:
+        """Mistakes that a load found later; told already."""
+        object.__setattr__(self, "mistakes", (*self.mistakes, *mistakes))
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():

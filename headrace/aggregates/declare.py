@@ -1,135 +1,27 @@
-"""What a definition says of an aggregate: `hr.sum("eur", over="48h", where="abroad")` and its siblings.
+"""The constructors of spec section 4: `hr.sum("eur", over="48h", where="abroad")` and its siblings.
 
-Owns the constructors of spec section 4 and the value they make. Knows no schema, no state and no arithmetic:
-whether an expression is fit for its function is judged by `headrace.plan`, how it is computed by the algebras.
+Refuses to judge whether an expression is fit for its function (`headrace.plan` does) or to compute it.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, ParamSpec, TypeAlias
+from typing import Final, ParamSpec
 
+from headrace.aggregates.declared import UNSET, Aggregate, Over, Unset, at_least_one, make
 from headrace.declaring import declaring, place_of
 from headrace.durations import parse_duration
-from headrace.errors import DefinitionError, Place
+from headrace.errors import DefinitionError
 from headrace.types import DataType
-from headrace.windows import Window, as_window, lifetime, rolling
+from headrace.windows import lifetime, rolling
 
 P = ParamSpec("P")
 
 
-class Unset:
-    """The type of `UNSET`: not given, where None is a value."""
-
-    def __repr__(self) -> str:
-        return "UNSET"
-
-    def __bool__(self) -> bool:
-        return False
-
-
-UNSET: Final = Unset()
-
-Over: TypeAlias = str | timedelta | Window
-"""A window, or a duration, which is short for ``rolling(duration)``."""
-
-
-@dataclass(frozen=True)
-class Aggregate:
-    """One aggregate over one window, as declared. Equal when they mean the same, wherever they stand.
-
-    `default` is the value in place of the one over no events, or UNSET. `type` is a stated type to which the
-    value is cast as Spark casts, or None. `options` are what a function has of its own, by name: `population`
-    (bool), `n`, `k` (int), `q` (float), `half_life` (microseconds). `parts` are the two aggregates of a ratio;
-    a ratio alone has no window of its own.
-    """
-
-    function: str
-    expr: str | None = None
-    over: Window | None = None
-    where: str | None = None
-    default: object = UNSET
-    description: str = ""
-    type: DataType | None = None
-    options: tuple[tuple[str, object], ...] = ()
-    parts: tuple[Aggregate, ...] = ()
-    place: Place = field(default=Place(), compare=False, repr=False)
-    mistakes: tuple[DefinitionError, ...] = field(default=(), compare=False, repr=False)
-
-    @property
-    def broken(self) -> bool:
-        """Whether it was declared with a mistake, which happens inside a load only."""
-        return bool(self.mistakes)
-
-    def option(self, name: str, default: object = None) -> object:
-        """The option `name`, or `default` where the function has no such option."""
-        return dict(self.options).get(name, default)
-
-    def __str__(self) -> str:
-        """``sum(eur) over rolling('2d') where abroad``."""
-        inside = ", ".join([self.expr] if self.expr else [str(p) for p in self.parts])
-        text = f"{self.function}({inside})"
-        if self.over is not None:
-            text += f" over {self.over}"
-        return text if self.where is None else f"{text} where {self.where}"
-
-
 def _aggregate(fn: Callable[P, Aggregate]) -> Callable[P, Aggregate]:
     return declaring(fn, lambda mistakes: Aggregate(fn.__name__, mistakes=mistakes))
-
-
-def _make(
-    function: str,
-    expr: str | None,
-    over: Over,
-    where: str | None,
-    default: object,
-    description: str,
-    type: DataType | None,
-    **options: object,
-) -> Aggregate:
-    for name, text in (("expr", expr), ("where", where)):
-        if text is not None and not (isinstance(text, str) and text.strip()):
-            raise DefinitionError(
-                f"{function}() takes its {name} as a SQL expression",
-                field=name,
-                expected="a string such as 'amount * 2'",
-                got=repr(text),
-            )
-    if type is not None and not isinstance(type, DataType):
-        raise DefinitionError(
-            f"{function}() takes a type of Headrace",
-            field="type",
-            expected="a type such as hr.Int64",
-            got=repr(type),
-        )
-    window = as_window(over)
-    return Aggregate(
-        function,
-        expr,
-        window,
-        where,
-        default,
-        description,
-        type,
-        tuple(options.items()),
-        place=place_of(sys._getframe(1)),
-        mistakes=tuple(getattr(window, "mistakes", ())),
-    )
-
-
-def _at_least_one(function: str, name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise DefinitionError(
-            f"{function}() takes a whole number `{name}`",
-            field=name,
-            expected="1 or more",
-            got=repr(value),
-        )
-    return value
 
 
 @_aggregate
@@ -143,7 +35,7 @@ def count(
     type: DataType | None = None,
 ) -> Aggregate:
     """How many events, or how many where `expr` is not null. 0 over no events."""
-    return _make("count", expr, over, where, default, description, type)
+    return make("count", expr, over, where, default, description, type)
 
 
 @_aggregate
@@ -157,7 +49,7 @@ def count_if(
     type: DataType | None = None,
 ) -> Aggregate:
     """How many events for which `expr` is true. 0 over no events."""
-    return _make("count_if", expr, over, where, default, description, type)
+    return make("count_if", expr, over, where, default, description, type)
 
 
 @_aggregate
@@ -171,7 +63,7 @@ def sum(
     type: DataType | None = None,
 ) -> Aggregate:
     """The sum of a number. 0 over no events; integers and decimals exact."""
-    return _make("sum", expr, over, where, default, description, type)
+    return make("sum", expr, over, where, default, description, type)
 
 
 @_aggregate
@@ -185,7 +77,7 @@ def avg(
     type: DataType | None = None,
 ) -> Aggregate:
     """The mean of a number. Null over no events."""
-    return _make("avg", expr, over, where, default, description, type)
+    return make("avg", expr, over, where, default, description, type)
 
 
 @_aggregate
@@ -199,7 +91,7 @@ def min(
     type: DataType | None = None,
 ) -> Aggregate:
     """The smallest value. Null over no events; NaN is larger than any number."""
-    return _make("min", expr, over, where, default, description, type)
+    return make("min", expr, over, where, default, description, type)
 
 
 @_aggregate
@@ -213,7 +105,7 @@ def max(
     type: DataType | None = None,
 ) -> Aggregate:
     """The largest value. Null over no events; NaN is larger than any number."""
-    return _make("max", expr, over, where, default, description, type)
+    return make("max", expr, over, where, default, description, type)
 
 
 @_aggregate
@@ -228,7 +120,7 @@ def stddev(
     population: bool = False,
 ) -> Aggregate:
     """The standard deviation, of a sample unless `population`. Null over no events."""
-    return _make("stddev", expr, over, where, default, description, type, population=bool(population))
+    return make("stddev", expr, over, where, default, description, type, population=bool(population))
 
 
 @_aggregate
@@ -243,7 +135,7 @@ def variance(
     population: bool = False,
 ) -> Aggregate:
     """The variance, of a sample unless `population`. Null over no events."""
-    return _make("variance", expr, over, where, default, description, type, population=bool(population))
+    return make("variance", expr, over, where, default, description, type, population=bool(population))
 
 
 @_aggregate
@@ -257,7 +149,7 @@ def first(
     type: DataType | None = None,
 ) -> Aggregate:
     """The oldest value by event time, then partition and offset. Null over no events."""
-    return _make("first", expr, over, where, default, description, type)
+    return make("first", expr, over, where, default, description, type)
 
 
 @_aggregate
@@ -271,7 +163,7 @@ def latest(
     type: DataType | None = None,
 ) -> Aggregate:
     """The newest value by event time, then partition and offset; over the lifetime unless told."""
-    return _make("latest", expr, lifetime() if over is None else over, where, default, description, type)
+    return make("latest", expr, lifetime() if over is None else over, where, default, description, type)
 
 
 @_aggregate
@@ -286,7 +178,7 @@ def last_n(
     type: DataType | None = None,
 ) -> Aggregate:
     """The newest `n` values, newest first. Empty over no events."""
-    return _make("last_n", expr, over, where, default, description, type, n=_at_least_one("last_n", "n", n))
+    return make("last_n", expr, over, where, default, description, type, n=at_least_one("last_n", "n", n))
 
 
 @_aggregate
@@ -301,7 +193,7 @@ def first_n(
     type: DataType | None = None,
 ) -> Aggregate:
     """The oldest `n` values, newest first. Empty over no events."""
-    return _make("first_n", expr, over, where, default, description, type, n=_at_least_one("first_n", "n", n))
+    return make("first_n", expr, over, where, default, description, type, n=at_least_one("first_n", "n", n))
 
 
 @_aggregate
@@ -315,7 +207,7 @@ def count_distinct(
     type: DataType | None = None,
 ) -> Aggregate:
     """How many different values; exact up to 1,000, a sketch beyond. 0 over no events."""
-    return _make("count_distinct", expr, over, where, default, description, type)
+    return make("count_distinct", expr, over, where, default, description, type)
 
 
 @_aggregate
@@ -334,7 +226,7 @@ def quantile(
         raise DefinitionError(
             "quantile() takes a share `q`", field="q", expected="a number from 0 to 1", got=repr(q)
         )
-    return _make("quantile", expr, over, where, default, description, type, q=float(q))
+    return make("quantile", expr, over, where, default, description, type, q=float(q))
 
 
 @_aggregate
@@ -348,7 +240,7 @@ def median(
     type: DataType | None = None,
 ) -> Aggregate:
     """The middle value, by a sketch. Null over no events."""
-    return _make("median", expr, over, where, default, description, type)
+    return make("median", expr, over, where, default, description, type)
 
 
 @_aggregate
@@ -363,7 +255,7 @@ def top_k(
     type: DataType | None = None,
 ) -> Aggregate:
     """The `k` most frequent values, by count then value. Empty over no events."""
-    return _make("top_k", expr, over, where, default, description, type, k=_at_least_one("top_k", "k", k))
+    return make("top_k", expr, over, where, default, description, type, k=at_least_one("top_k", "k", k))
 
 
 @_aggregate
@@ -377,7 +269,7 @@ def any(
     type: DataType | None = None,
 ) -> Aggregate:
     """Whether `expr` is true for any event. False over no events."""
-    return _make("any", expr, over, where, default, description, type)
+    return make("any", expr, over, where, default, description, type)
 
 
 @_aggregate
@@ -391,7 +283,7 @@ def all(
     type: DataType | None = None,
 ) -> Aggregate:
     """Whether `expr` is true for all events. True over no events."""
-    return _make("all", expr, over, where, default, description, type)
+    return make("all", expr, over, where, default, description, type)
 
 
 @_aggregate
@@ -434,7 +326,7 @@ def decayed_sum(
     description: str = "",
     type: DataType | None = None,
 ) -> Aggregate:
-    """The sum in which a value of one half-life ago counts half; over 24 half-lives unless told. 0 over none."""
+    """The sum in which a value of one half-life ago counts half; over 24 half-lives unless told."""
     half = parse_duration(half_life)
     if half < 1:
         raise DefinitionError(
@@ -444,7 +336,7 @@ def decayed_sum(
             got=repr(half_life),
         )
     window = rolling(timedelta(microseconds=24 * half)) if over is None else over
-    return _make("decayed_sum", expr, window, where, default, description, type, half_life=half)
+    return make("decayed_sum", expr, window, where, default, description, type, half_life=half)
 
 
 FUNCTIONS: Final[tuple[str, ...]] = (
@@ -463,3 +355,5 @@ FUNCTIONS: Final[tuple[str, ...]] = (
     ),
 )
 """Every aggregate, in the order of the spec's table."""
+
+__all__ = ["FUNCTIONS", "UNSET", "Aggregate", "Over", "Unset", *FUNCTIONS]

@@ -1,4 +1,4 @@
-"""`BatchSource`: Parquet or Delta files with the columns of events; `RequestSource`: values given with a query."""
+"""`BatchSource`: Parquet or Delta files with the columns of events; `RequestSource`: values of a query."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headrace.definitions import rules
 from headrace.declaring import Definition
+from headrace.definitions import rules
 from headrace.definitions.schema import Subject, read_columns
 from headrace.errors import did_you_mean
 from headrace.types import DataType, Date, Int64, Timestamp
@@ -36,7 +36,7 @@ class BatchSource(Definition):
         *,
         description: str = "",
         owner: str = "",
-        tags: Mapping[str, str] = {},  # noqa: B006 - never changed
+        tags: Mapping[str, str] = {},
     ) -> None:
         m = self._mistakes
         self._set(name=rules.name(name, m, what="a source's name"), path=str(path), timestamp=timestamp)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from headrace.definitions import rules
 from headrace.declaring import Definition
+from headrace.definitions import rules
 from headrace.types import FLOATS, DataType, List, Map, Struct
 
 
@@ -26,7 +26,7 @@ class Entity(Definition):
         *,
         description: str = "",
         owner: str = "",
-        tags: Mapping[str, str] = {},  # noqa: B006 - never changed
+        tags: Mapping[str, str] = {},
     ) -> None:
         m = self._mistakes
         example = "names with types, such as keys={'user_id': hr.Int64}"

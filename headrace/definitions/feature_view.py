@@ -1,7 +1,7 @@
 """`FeatureView`: a versioned group of features of one entity, from one source.
 
-Owns what can be judged from the declaration alone: names, kinds of values, windows, the entity's keys. What the
-expressions mean is judged by whoever asked to hear of declared views (`when_declared`).
+Owns what can be judged from the declaration alone: names, kinds of values, windows, the entity's keys. What
+the expressions mean is judged by whoever asked to hear of declared views (`when_declared`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from headrace.aggregates.declare import Aggregate, latest
+from headrace.declaring import Definition, Mistakes, current_scope, place_of
 from headrace.definitions import rules
 from headrace.definitions.batch_source import BatchSource
-from headrace.declaring import Definition, Mistakes, current_scope, place_of
 from headrace.definitions.entity import Entity
+from headrace.definitions.functions import Function, known_functions
 from headrace.definitions.stream_source import StreamSource
-from headrace.definitions.transform import Transform
+from headrace.definitions.transforms import Transform
 from headrace.errors import did_you_mean
 from headrace.types import INTEGERS, DataType
 from headrace.windows import step_of
@@ -37,7 +38,11 @@ class FeatureRef:
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class FeatureView(Definition):
-    """A versioned group of features. Durations are microseconds; `features` holds aggregates alone."""
+    """A versioned group of features. Durations are microseconds; `features` holds aggregates alone.
+
+    `functions` are the Python functions that its expressions may call: those that were known when it was
+    declared, or all of the folder that was loaded.
+    """
 
     version: str
     entity: Entity
@@ -54,6 +59,7 @@ class FeatureView(Definition):
     refresh: int | None
     backfill: str | None
     max_age: int | None
+    functions: Mapping[str, Function]
 
     def __init__(
         self,
@@ -64,7 +70,7 @@ class FeatureView(Definition):
         features: Mapping[str, str | Aggregate],
         version: str | int = 1,
         where: str | None = None,
-        columns: Mapping[str, str] = {},  # noqa: B006 - never changed
+        columns: Mapping[str, str] = {},
         transform: Transform | None = None,
         granularity: str | timedelta | None = None,
         ttl: str | timedelta | None = None,
@@ -76,7 +82,7 @@ class FeatureView(Definition):
         max_age: str | timedelta | None = None,
         description: str = "",
         owner: str = "",
-        tags: Mapping[str, str] = {},  # noqa: B006 - never changed
+        tags: Mapping[str, str] = {},
     ) -> None:
         m = self._mistakes
         self._set(name=rules.name(name, m, what="a view's name"), version=rules.label(version, m))
@@ -103,10 +109,11 @@ class FeatureView(Definition):
                 expected="None, since a stream keeps its views fresh by itself",
                 got=repr(refresh),
             )
+        self._set(functions=known_functions())
         self._set(backfill=_backfill(backfill, m), features=_features(features, m))
         self._set(**rules.words(description, owner, tags, m))
         _check_windows(self, m)
-        _check_keys(self, m)
+        check_keys(self, m)
         if not m.found and not m.known and current_scope() is None:
             for check in _listeners:
                 check(self, m)
@@ -128,7 +135,7 @@ class FeatureView(Definition):
             mistakes.settle()
         return FeatureRef(self, feature)
 
-    def __iter__(self) -> None:  # type: ignore[override]  # __getitem__ alone would make it look iterable
+    def __iter__(self) -> None:  # __getitem__ alone would make it look iterable
         raise TypeError("a FeatureView is not iterable; its features are in .features")
 
     def __repr__(self) -> str:
@@ -137,10 +144,10 @@ class FeatureView(Definition):
 
 Source: TypeAlias = StreamSource | BatchSource | FeatureView
 
-_listeners: list[Callable[[FeatureView, Mistakes], None]] = []
+_listeners: list[Callable[[FeatureView, Mistakes], object]] = []
 
 
-def when_declared(check: Callable[[FeatureView, Mistakes], None]) -> None:
+def when_declared(check: Callable[[FeatureView, Mistakes], object]) -> None:
     """Have every view that is declared outside a load judged by `check`, which adds to its mistakes."""
     if check not in _listeners:
         _listeners.append(check)
@@ -244,7 +251,7 @@ def _check_windows(view: FeatureView, mistakes: Mistakes) -> None:
                 mistakes.add(str(error), field=f"features.{name}", place=place)
 
 
-def _check_keys(view: FeatureView, mistakes: Mistakes) -> None:
+def check_keys(view: FeatureView, mistakes: Mistakes) -> None:
     """The entity's keys are columns of the rows, with types that fit; no feature takes a key's name."""
     entity, source = view.entity, view.source
     if entity is None or entity.broken or source is None or source.broken:
@@ -295,7 +302,7 @@ def _check_keys(view: FeatureView, mistakes: Mistakes) -> None:
 def fits(got: DataType, wanted: DataType) -> bool:
     """Whether values of type `got` are keys of type `wanted` without loss."""
     return got == wanted or (
-        got in INTEGERS and wanted in INTEGERS and INTEGERS.index(got) <= INTEGERS.index(wanted)  # type: ignore[arg-type]
+        got in INTEGERS and wanted in INTEGERS and INTEGERS.index(got) <= INTEGERS.index(wanted)
     )
 
 

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from headrace.declaring import Definition, Mistakes, place_of
 from headrace.definitions import rules
 from headrace.definitions.batch_source import RequestSource
-from headrace.declaring import Definition, Mistakes, place_of
 from headrace.definitions.feature_view import FeatureView
 from headrace.errors import did_you_mean
 
@@ -28,7 +28,7 @@ class OnDemandView(Definition):
         features: Mapping[str, str],
         description: str = "",
         owner: str = "",
-        tags: Mapping[str, str] = {},  # noqa: B006 - never changed
+        tags: Mapping[str, str] = {},
     ) -> None:
         m = self._mistakes
         self._set(name=rules.name(name, m, what="a view's name"), inputs=_inputs(inputs, m))

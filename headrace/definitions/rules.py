@@ -19,11 +19,11 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
-RESERVED = frozenset(
-    "and as asc between by case cast cross desc distinct else end exists false from full group having in inner "
-    "interval is join left like limit not null on or order outer right select some then true union using when "
-    "where with".split()
-)
+_WORDS = """
+and as asc between by case cast cross desc distinct else end exists false from full group having in inner interval
+is join left like limit not null on or order outer right select some then true union using when where with
+"""
+RESERVED = frozenset(_WORDS.split())
 """Words that SQL would not read as a column."""
 
 OWN_COLUMNS = frozenset({"_topic", "_partition", "_offset", "_timestamp", "_ingested_at", "_date"})
@@ -64,7 +64,7 @@ def column_name(value: object, mistakes: Mistakes, *, field: str, what: str) -> 
     return found
 
 
-def unique(names: Iterable[str], mistakes: Mistakes, *, field: str, what: str) -> None:
+def unique(names: Iterable[object], mistakes: Mistakes, *, field: str, what: str) -> None:
     """No two names alike without regard to case."""
     met: dict[str, str] = {}
     for given in names:
@@ -131,9 +131,9 @@ def data_type(value: object, mistakes: Mistakes, *, field: str) -> DataType:
     """A type of spec section 1."""
     if isinstance(value, DataType) and not _inner(value):
         return value
-    hint = None
     if isinstance(value, type) and issubclass(value, DataType):
-        hint = f"`hr.{value.__name__}` needs arguments, such as {_EXAMPLES.get(value.__name__, 'its parts')}."
+        example = _EXAMPLES.get(value.__name__, "its parts")
+        hint: str | None = f"`hr.{value.__name__}` needs arguments, such as {example}."
     else:
         named = value.__name__ if isinstance(value, type) else str(value)
         near = _PYTHON.get(named.lower())

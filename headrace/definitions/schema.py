@@ -1,4 +1,4 @@
-"""Where a source's columns come from: an Avro schema (path, JSON text, dict, registry subject) or typed names.
+"""Where a source's columns come from: an Avro schema (path, JSON text, dict, subject) or typed names.
 
 Owns reading what was given and the columns it declares. Refuses to talk to a registry: a subject's schema is
 handed in by whoever can reach one.
@@ -10,15 +10,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from headrace.definitions import rules
+from headrace.avro import AvroSchema, parse_schema
 from headrace.declaring import Mistakes, declaring
+from headrace.definitions import rules
 from headrace.errors import DefinitionError, SchemaError, did_you_mean
 from headrace.types import DataType
-
-if TYPE_CHECKING:
-    from headrace.avro import AvroSchema
 
 
 @dataclass(frozen=True)
@@ -129,11 +127,9 @@ def _parsed(text: str, what: str, mistakes: Mistakes) -> Columns | None:
 
 
 def from_avro(value: object, mistakes: Mistakes) -> Columns | None:
-    """The columns of a parsed Avro schema, which must be a record."""
-    from headrace.avro import parse_schema
-
+    """The columns of an Avro schema, parsed or as its JSON says; it must be a record."""
     try:
-        schema = parse_schema(value)
+        schema = value if isinstance(value, AvroSchema) else parse_schema(value)  # type: ignore[arg-type]
     except SchemaError as error:
         mistakes.take(error, field="schema")
         return None

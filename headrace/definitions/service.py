@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from headrace.definitions import rules
 from headrace.declaring import Definition, Mistakes
+from headrace.definitions import rules
 from headrace.definitions.feature_view import FeatureRef, FeatureView
 from headrace.definitions.on_demand import OnDemandRef, OnDemandView
 
@@ -27,7 +27,7 @@ class FeatureService(Definition):
         *,
         description: str = "",
         owner: str = "",
-        tags: Mapping[str, str] = {},  # noqa: B006 - never changed
+        tags: Mapping[str, str] = {},
     ) -> None:
         m = self._mistakes
         self._set(name=rules.name(name, m, what="a service's name"), features=_features(features, m))

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
-from headrace.definitions import rules
+from headrace.avro import AvroSchema
 from headrace.declaring import Definition, Mistakes
+from headrace.definitions import rules
 from headrace.definitions.schema import Columns, SchemaGiven, Subject, from_avro, read_columns
 from headrace.errors import DefinitionError, did_you_mean
 from headrace.types import FLOATS, DataType, Date, Int64, List, Map, Struct, Timestamp
-
-if TYPE_CHECKING:
-    from headrace.avro import AvroSchema
 
 FORMATS = ("avro", "json")
 FRAMINGS = ("none", "registry")
@@ -60,7 +57,7 @@ class StreamSource(Definition):
         start: str | datetime = "latest",
         description: str = "",
         owner: str = "",
-        tags: Mapping[str, str] = {},  # noqa: B006 - never changed
+        tags: Mapping[str, str] = {},
     ) -> None:
         m = self._mistakes
         self._set(name=rules.name(name, m, what="a source's name"), topics=_topics(topics, name, m))
@@ -92,7 +89,7 @@ class StreamSource(Definition):
 
     @property
     def columns(self) -> Mapping[str, DataType]:
-        """The columns that events carry, in the schema's order. DefinitionError while a subject is unresolved."""
+        """The columns that events carry, in its order. DefinitionError while a subject is unresolved."""
         return self._known().types
 
     @property
@@ -111,13 +108,13 @@ class StreamSource(Definition):
         return self.resolved is not None
 
     def resolve(self, avro_schema: object) -> None:
-        """Take the schema of this source's subject, as JSON text parsed. DefinitionError for what is wrong."""
+        """Take the schema of this source's subject, parsed or as its JSON says. DefinitionError if unfit."""
         mistakes = Mistakes(f"StreamSource {self.name}", self.place)
         columns = from_avro(avro_schema, mistakes)
         if columns is not None:
             check_columns(self, columns, mistakes)
-        wrong = mistakes.settle()
-        self._set(resolved=None if wrong else columns, mistakes=self.mistakes + wrong)
+        self._set(resolved=columns)
+        self.spoil(mistakes.settle())
 
     def _known(self) -> Columns:
         if self.resolved is None:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import polars as pl
 
 from headrace.definitions import FeatureRef, FeatureService, FeatureView, StreamSource
-from headrace.definitions.transforms import known_functions
+from headrace.definitions.functions import known_functions
 from headrace.durations import format_instant, parse_duration, parse_instant
 from headrace.errors import UsageError, did_you_mean
 from headrace.online.keys import parse_entity_key, python_entity_key

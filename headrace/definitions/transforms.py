@@ -1,7 +1,4 @@
-"""`transform`: a function over whole frames inside a view; `function`: one that expressions call by name.
-
-Both are the ways out of SQL into Python, and both are vectorised: neither is ever called for a single row.
-"""
+"""`transform`: the way out of SQL into Python inside a view, over whole frames and never a single row."""
 
 from __future__ import annotations
 
@@ -10,10 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import polars as pl
-
-from headrace.definitions import rules
-from headrace.declaring import Definition, current_scope, declaring, place_of
+from headrace.declaring import declaring, place_of
 from headrace.errors import DefinitionError, Place
 from headrace.types import DataType
 
@@ -43,7 +37,7 @@ class Transform:
 
 def _transform(
     fn: Callable[[Any], Any],
-    adds: Mapping[str, DataType] = {},  # noqa: B006 - never changed
+    adds: Mapping[str, DataType] = {},
     drops: Sequence[str] = (),
     *,
     frame: str | None = None,
@@ -86,65 +80,3 @@ def _frame_of(fn: Callable[..., Any]) -> str:
         return "polars"
     told = hints[0] if isinstance(hints[0], str) else getattr(hints[0], "__module__", "")
     return "pandas" if told.split(".")[0] in ("pandas", "pd") else "polars"
-
-
-@dataclass(frozen=True, init=False, eq=False, repr=False)
-class Function(Definition):
-    """A Python function that expressions call by its name: Polars series in, one series of `returns` out."""
-
-    fn: Callable[..., pl.Series]
-    returns: DataType
-    arity: tuple[int, int | None]
-
-    def __init__(self, name: str, fn: Callable[..., pl.Series], returns: DataType) -> None:
-        m = self._mistakes
-        self._set(name=rules.column_name(name, m, field="name", what="a function's name"), fn=fn)
-        self._set(returns=rules.data_type(returns, m, field="returns"), arity=_arity(fn))
-        self._set(description=inspect.getdoc(fn) or "", owner="", tags={})
-
-    def __call__(self, *args: pl.Series) -> pl.Series:
-        return self.fn(*args)
-
-
-def _arity(fn: Callable[..., Any]) -> tuple[int, int | None]:
-    """The fewest and the most arguments by position; None: no limit."""
-    parameters = list(inspect.signature(fn).parameters.values())
-    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    least = sum(p.default is p.empty for p in places)
-    return least, None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(places)
-
-
-_notebook: dict[str, Function] = {}
-
-
-def _function(
-    returns: DataType, *, name: str | None = None
-) -> Callable[[Callable[..., pl.Series]], Function]:
-    """Register a vectorised function for expressions: ``@hr.function(returns=hr.Float64)``."""
-    if not isinstance(returns, DataType):
-        raise DefinitionError(
-            "function() needs the type that it returns",
-            field="returns",
-            expected="@hr.function(returns=hr.Float64)",
-            got=f"`{returns.__name__}`" if callable(returns) else repr(returns),
-        )
-
-    def register(fn: Callable[..., pl.Series]) -> Function:
-        made = Function(name or fn.__name__, fn, returns)
-        if current_scope() is None:
-            _notebook[made.name.lower()] = made
-        return made
-
-    return register
-
-
-_function.__name__ = "function"
-function = declaring(_function, lambda mistakes: lambda fn: fn)  # type: ignore[arg-type, return-value]
-
-
-def known_functions() -> dict[str, Function]:
-    """The functions that an expression may call now: of the load under way, else of this process."""
-    scope = current_scope()
-    if scope is None:
-        return dict(_notebook)
-    return {d.name.lower(): d for d in scope.declared if isinstance(d, Function) and not d.broken}
