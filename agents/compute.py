@@ -185,7 +185,8 @@ class Computer:
             moved = after != dict(table.computed.positions)
             if writes is None and not fired and not moved:
                 continue
-            marker = table.next_marker(positions=after, clock=task.clock)
+            sweep = view.id in task.sweeps
+            marker = table.next_marker(positions=after, clock=task.clock, sweep=sweep)
             changes = Changes(
                 writes.keys if writes else (),
                 writes.values if writes else (),
@@ -213,8 +214,7 @@ BEGINNING = -(1 << 62)
 
 
 def _begin(taken: Taken) -> TaskFlush:
-    end = taken.batches[-1].next_offset if taken.batches else taken.task.taken
-    return TaskFlush(taken.task, taken.generation, end)
+    return TaskFlush(taken.task, taken.generation, taken.next_offset)
 
 
 def _by_partition(update: Update) -> dict[int, pl.DataFrame]:

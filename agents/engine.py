@@ -246,7 +246,7 @@ class Engine:
                 if timers:
                     due[view_id] = timers
             if task.pending or due:
-                out.append(Taken(task, task.generation, task.pending, due))
+                out.append(Taken(task, task.generation, task.taken, task.pending, due))
                 task.pending = []
         return out
 

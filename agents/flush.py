@@ -16,10 +16,14 @@ from tables.table import Changes, TablePartition
 
 @dataclass
 class Taken:
-    """What one flush takes from one task: fetched batches, timers that are due, entities to write again."""
+    """What one flush takes from one task: fetched batches, timers that are due, entities to write again.
+
+    `next_offset`: where the batches end; more may be accepted while this flush is computed.
+    """
 
     task: Task
     generation: int
+    next_offset: int
     batches: list[RecordBatches]
     due: dict[str, list[tuple[int, bytes]]]
     """View id -> (due instant us, entity key); an instant of -1 forces the entity to be written again."""

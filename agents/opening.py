@@ -59,6 +59,8 @@ class Opener:
         clocks = [t.marker.clock for t in task.books if t.marker.clock is not None]
         task.taken, task.dead_from = min(positions), max(positions)
         task.clock = max(clocks, default=None)
+        if any(t.marker.sweep for t in task.books):
+            task.sweep_all()
         task.end = end
 
     async def _restore(self, task: Task, view_id: str, table: TablePartition) -> None:
@@ -149,15 +151,15 @@ class Opener:
 
 
 def republished(task: Task, view_id: str, limit: int) -> list[tuple[int, bytes]]:
-    """At most `limit` entities of a view to write online again, as due timers: a list first, then a sweep."""
-    if limit <= 0:
-        return []
-    waiting = task.republish.get(view_id)
+    """Entities of a view to write online again, as due timers: a list, or else the next `limit` of a sweep.
+
+    The list is the last flush of a predecessor; it goes whole into the first flush, which then stands for it.
+    """
+    waiting = task.republish.pop(view_id, None)
     if waiting:
-        task.republish[view_id] = waiting[limit:]
-        return [(REPUBLISH, entity) for entity in waiting[:limit]]
+        return [(REPUBLISH, entity) for entity in waiting]
     after = task.sweeps.get(view_id)
-    if after is None:
+    if after is None or limit <= 0:
         return []
     stage = task.stage
     view = stage if isinstance(stage, ViewStage) else next(v for v in stage.views if v.id == view_id)

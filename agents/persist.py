@@ -154,11 +154,16 @@ class Persister:
         return f"{self._project}:_fence:{task.tp.topic}:{task.tp.partition}" if self._fenced else None
 
     async def claim(self, task: Task) -> None:
-        """Set the task's fence to its epoch, waiting for Redis. Raises FencedError if it holds a larger one."""
+        """Set the task's fence to its epoch, waiting for Redis. Raises FencedError if it holds a larger one.
+
+        A fence that is not there, though this is not the first epoch, says that Redis lost what was written.
+        """
         attempt = 0
         while True:
             try:
-                await asyncio.to_thread(self._online.claim, self.fence(task), task.epoch)
+                before = await asyncio.to_thread(self._online.claim, self.fence(task), task.epoch)
+                if before is None and self._fenced and task.epoch > 1:
+                    task.sweep_all()
                 return
             except UnavailableError as exc:
                 attempt += 1

@@ -77,7 +77,10 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
     store = StateStore(Path(settings.state.dir), name, cache_bytes=settings.state.cache_mb << 20)
     online = OnlineWriter(settings.redis.url)
     app = faust_app(
-        group_of(name), cluster, instance=settings.kafka.instance, datadir=str(Path(settings.state.dir) / ".faust")
+        group_of(name),
+        cluster,
+        instance=settings.kafka.instance,
+        datadir=str(Path(settings.state.dir) / ".faust"),
     )
 
     async def crash(error: BaseException) -> None:
@@ -204,7 +207,8 @@ def _maker(
         if isinstance(stage, SourceStage):
             tables = {v.id: table(v, v.id, tp.partition, v.changelog) for v in stage.local}
             senders = {
-                v.id: table(v, f"{v.id} from {tp.topic}", tp.partition, v.sent(tp.topic)) for v in stage.shuffled
+                v.id: table(v, f"{v.id} from {tp.topic}", tp.partition, v.sent(tp.topic))
+                for v in stage.shuffled
             }
         else:
             tables = {stage.id: table(stage, stage.id, tp.partition, stage.changelog)}

@@ -22,8 +22,9 @@ class Marker:
     `epoch` grows by one with every opening (and so with every owner); `sequence` with every flush.
     `positions`: source "topic:partition" -> next offset not seen. `clock`: the largest event time accepted
     on the partition (us), or None. `topic_id`: Kafka's id of the source topic, so that one deleted and made
-    again is noticed. `flush_start`, `changelog`: changelog offsets where the last flush begins and ends; they
-    are known only once it is acknowledged, so they are in RocksDB alone.
+    again is noticed. `sweep`: every entity is being written online again, from the start if interrupted.
+    `flush_start`, `changelog`: changelog offsets where the last flush begins and ends; they are known only
+    once it is acknowledged, so they are in RocksDB alone.
     """
 
     fingerprint: str
@@ -32,6 +33,7 @@ class Marker:
     positions: Mapping[str, int] = field(default_factory=dict)
     clock: int | None = None
     topic_id: str | None = None
+    sweep: bool = False
     flush_start: int = 0
     changelog: int = 0
 
@@ -46,6 +48,7 @@ class Marker:
                 "positions": dict(sorted(self.positions.items())),
                 "clock": self.clock,
                 "topic_id": self.topic_id,
+                "sweep": self.sweep,
                 "flush_start": self.flush_start,
                 "changelog": self.changelog,
             }

@@ -25,8 +25,6 @@ from faust.types import TP, ConsumerMessage
 from headrace.wire import RecordBatches
 from tables.kafka.raw import drain, install, wait_for_data
 
-_NOWHERE = TopicPartition("", 0)
-
 
 class Flow(Protocol):
     """What the transport asks of the engine that consumes (features or history)."""
@@ -73,17 +71,17 @@ class RawThread(driver.AIOKafkaConsumerThread):
         def wanted(tp: TopicPartition) -> bool:
             return tp.topic in raw_topics and (not active_partitions or tp in active_partitions)
 
-        stock = {tp for tp in (active_partitions or ()) if tp.topic not in raw_topics} or {_NOWHERE}
+        stock = {tp for tp in (active_partitions or ()) if tp.topic not in raw_topics}
         with fetcher._subscriptions.fetch_context():
             while True:
                 taken = drain(fetcher, wanted)
                 if taken:
                     return taken
-                # Stock topics, and what the fetcher holds as an error.
-                got = await fetcher.fetched_records(stock, timeout=0, max_records=max_records)
-                if got or not timeout:
-                    return dict(got)
-                if not await wait_for_data(fetcher, timeout) or fetcher._closed:
+                if stock:
+                    got = await fetcher.fetched_records(stock, timeout=0, max_records=max_records)
+                    if got:
+                        return dict(got)
+                if not timeout or not await wait_for_data(fetcher, timeout) or fetcher._closed:
                     return {}
                 timeout = max(0.0, timeout - 0.001)
 
@@ -138,14 +136,16 @@ class RawConsumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         flow: Flow = self.app.flow
-        assignment = {tp for tp in self.assignment() if tp.topic in flow.raw_topics}
-        ready = await flow.assigned([TopicPartition(*tp) for tp in assignment], self)
+        assignment = {TP(*tp) for tp in self.assignment() if tp.topic in flow.raw_topics}
+        given = await flow.assigned([TopicPartition(*tp) for tp in assignment], self)
+        ready = {TP(*tp): offset for tp, offset in given.items()}
         self.pause_partitions(assignment - set(ready))
         for tp, offset in ready.items():
             await self.seek(tp, offset)
 
-    async def release(self, tp: TP, offset: int) -> None:
+    async def release(self, tp: TopicPartition, offset: int) -> None:
         """A partition whose state was not ready at assignment is now: fetch it from `offset`."""
+        tp = TP(*tp)
         if tp in self.assignment():
             await self.seek(tp, offset)
             self.resume_partitions({tp})

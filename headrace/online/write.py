@@ -72,18 +72,31 @@ class OnlineWriter:
         with self._lock, _Failures(self):
             self._open()
 
-    def claim(self, fence_key: str | None, epoch: int) -> None:
+    def claim(self, fence_key: str | None, epoch: int) -> int | None:
         """Sets the fence to `epoch` and makes void every write under it that is still on its way.
 
+        Returns the epoch it held before, None if there was none: then this server has not seen our writes.
         Raises FencedError if the fence holds a larger epoch; it is then left as it is. With None as the
         fence, for writing without one, only the server is noted.
         """
         with self._lock, _Failures(self):
             first = self._open()[0]
+            before = None
             if fence_key is not None:
-                self._touch(first, fence_key, epoch, exactly=False)
+                before = self._touch(first, fence_key, epoch, exactly=False)
             self._settle(fence_key)
             self._claims[fence_key] = first.run_id
+            return before
+
+    def check(self, fence_key: str | None, epoch: int) -> None:
+        """Writes nothing; raises what a write under this fence would raise now."""
+        with self._lock, _Failures(self):
+            first = self._open()[0]
+            self._require_same_server(fence_key, first)
+            if fence_key is not None:
+                first.send(guard.look(fence_key))
+                guard.require(first, fence_key, epoch)
+                first.call(b"UNWATCH")
 
     def write(self, fence_key: str | None, epoch: int, chunks: Sequence[Chunk]) -> None:
         """`write_all` of one batch."""
@@ -141,9 +154,10 @@ class OnlineWriter:
             turns.append((connection, task, following))
         return again
 
-    def _touch(self, connection: Connection, fence_key: str, epoch: int, *, exactly: bool) -> None:
+    def _touch(self, connection: Connection, fence_key: str, epoch: int, *, exactly: bool) -> int | None:
         for _ in range(_DISTURBANCES):
             connection.send(guard.look(fence_key))
+            current: int | None = epoch
             if exactly:
                 guard.require(connection, fence_key, epoch)
             else:
@@ -151,7 +165,7 @@ class OnlineWriter:
                 if current is not None and current > epoch:
                     raise guard.fenced(fence_key, epoch, current)
             if guard.put(connection, fence_key, epoch):
-                return
+                return current
         raise UnavailableError(f"Redis at {self.address}: the fence {fence_key} is touched all the time")
 
     def _settle(self, fence_key: str | None) -> None:

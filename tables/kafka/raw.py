@@ -53,18 +53,21 @@ def install() -> None:
 def drain(fetcher: Any, wanted: Callable[[TopicPartition], bool]) -> dict[TopicPartition, RecordBatches]:
     """What the fetcher holds for the `wanted` partitions, as raw batches; positions move past them.
 
-    Errors that the fetcher holds are left for `fetched_records` to raise. Call it inside the fetcher's
-    event loop and `fetch_context()`.
+    Raises an error that the fetcher holds for a wanted partition, once there is no data before it. Call it
+    inside the fetcher's event loop and `fetch_context()`.
     """
     taken: dict[TopicPartition, RecordBatches] = {}
     if fetcher._subscriptions.reassignment_in_progress:
         return taken
     for tp in list(fetcher._records):
         result = fetcher._records[tp]
-        if type(result) is not fetcher_module.FetchResult or not wanted(tp):
+        failed = type(result) is not fetcher_module.FetchResult
+        if not wanted(tp) or (failed and taken):
             continue
         del fetcher._records[tp]
         fetcher._notify(fetcher._wait_consume_future)
+        if failed:
+            result.check_raise()
         if not result.check_assignment(tp):
             continue  # the position moved (a seek, a rebalance): these bytes are stale
         records = result._partition_records
@@ -103,15 +106,7 @@ async def read_to_end(
         with fetcher._subscriptions.fetch_context():
             taken = drain(fetcher, lambda x: x == tp)
             if not taken:
-                # Raises what the fetcher holds as an error; data is left for drain().
-                await fetcher.fetched_records({TopicPartition("", 0)}, timeout=0)
-                failed = fetcher._records.get(tp)
-                if isinstance(failed, fetcher_module.FetchError):
-                    del fetcher._records[tp]
-                    fetcher._notify(fetcher._wait_consume_future)
-                    failed.check_raise()
-                if failed is None:
-                    await wait_for_data(fetcher, 1.0)
+                await wait_for_data(fetcher, 1.0)
         for batches in taken.values():
             position = batches.next_offset
             yield batches

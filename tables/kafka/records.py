@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from headrace.avro.spans import binary
 
+from headrace.avro.spans import binary
 from headrace.wire import RecordBatches
 from headrace.wire.frames import frame
 
