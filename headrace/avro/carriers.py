@@ -63,6 +63,36 @@ def as_array(values: Node) -> Array:
     return Array(Record("entry", (Field("key", Primitive("string")), Field("value", values))))
 
 
+def without_maps(record: Record) -> Record:
+    """The record with arrays in place of maps: encoded alike, and the same carriers."""
+    return Record(record.name, tuple(Field(f.name, _without_maps(f.node)) for f in record.fields))
+
+
+def _without_maps(node: Node) -> Node:
+    match node:
+        case Map(values):
+            return _without_maps(as_array(values))
+        case Array(items):
+            return Array(_without_maps(items))
+        case Record():
+            return without_maps(node)
+        case Union(branches):
+            return Union(tuple(_without_maps(b) for b in branches))
+    return node
+
+
+def has_list(node: Node) -> bool:
+    """Whether an array or a map is in it anywhere."""
+    match node:
+        case Array() | Map():
+            return True
+        case Record(_, fields):
+            return any(has_list(f.node) for f in fields)
+        case Union(branches):
+            return any(has_list(b) for b in branches)
+    return False
+
+
 def header_fields(record: Record) -> list[dict[str, Any]] | None:
     """The Avro fields under which Polars reads a record's bytes as carriers; None if it cannot.
 

@@ -29,7 +29,7 @@ from headrace.avro.nodes import (
     spelled,
 )
 from headrace.avro.resolution import resolve_columns
-from headrace.avro.walk import walk
+from headrace.avro.walk import Walk
 from headrace.errors import SchemaError
 
 
@@ -45,7 +45,7 @@ def default_column(field: Field) -> pl.Series:
             got=repr(field.default),
         ) from None
     record = Record("default", (Field(field.name, field.node),))
-    found = walk(record, memoryview(data + b"\0"), np.zeros(1, np.int64), np.array([len(data)], np.int64))
+    found = Walk(record)(memoryview(data + b"\0"), np.zeros(1, np.int64), np.array([len(data)], np.int64))
     column = resolve_columns(record, record, default_column)[field.name](found.frame, Marks(1))
     return column.cast(data_type(field.node).polars)
 

@@ -91,7 +91,7 @@ def _scalar(kind: str, logical: Logical | None) -> DataType:
 def merged_type(node: Union) -> DataType | None:
     """The number type that a union of int and long, or of float and double, is read as; else None."""
     branches = [b for _, b in node.others]
-    kinds = sorted(b.kind if isinstance(b, Primitive) else "" for b in branches)
+    kinds = sorted(b.kind if isinstance(b, Primitive) and b.logical is None else "" for b in branches)
     return {("int", "long"): Int64, ("double", "float"): Float64}.get(tuple(kinds))  # type: ignore[arg-type]
 
 

@@ -8,6 +8,7 @@ after a refusal, and for schemas that Polars cannot read.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,9 @@ import polars as pl
 import pyarrow as pa
 
 from headrace.avro import spans, varints
-from headrace.avro.carriers import as_array, dtype, least_size
-from headrace.avro.nodes import Array, Enum, Fixed, Map, Node, Primitive, Record, Union, is_null
+from headrace.avro.carriers import dtype, least_size, without_maps
+from headrace.avro.flat import Run, describe, is_flat, read_run, run_of
+from headrace.avro.nodes import Array, Enum, Field, Fixed, Node, Primitive, Record, Union, is_null
 from headrace.avro.varints import I8, U1, Mask
 
 MOST_EMPTY_ITEMS = 65_536
@@ -35,22 +37,46 @@ class Walked:
     messages: list[str]
 
 
-def walk(record: Record, body: memoryview, start: I8, end: I8) -> Walked:
-    """Decode the datums `body[start[i]:end[i]]`, ascending and disjoint."""
-    walker = _Walker(body, len(start))
-    rows = np.arange(len(start))
-    columns, at = walker.members(record, rows, start.copy(), end, "")
-    for low, text in ((True, "the datum is shorter than its schema says"), (False, "bytes are left over")):
-        walker.fail(rows, at > end if low else at < end, "", text)
-    frame = pl.DataFrame(columns)
-    return Walked(frame, walker.fault, walker.messages)
+class Walk:
+    """The exact way for one writer's schema. `native`: whether to use machine code where it is to be had."""
+
+    def __init__(self, record: Record, *, native: bool = True) -> None:
+        self.native = native
+        self.record = without_maps(record)
+        self.parts: dict[int, tuple[Run | Field, ...]] = {}  # of each record in the tree, by its id
+        self._plan(self.record)
+
+    def _plan(self, node: Node) -> None:
+        match node:
+            case Record(_, fields):
+                self.parts[id(node)] = _parts(node)
+                for f in fields:
+                    self._plan(f.node)
+            case Array(items):
+                self._plan(items)
+            case Union(branches):
+                for branch in branches:
+                    self._plan(branch)
+
+    def __call__(self, body: memoryview, start: I8, end: I8) -> Walked:
+        """Decode the datums `body[start[i]:end[i]]`, ascending and disjoint."""
+        walker = _Walker(body, len(start), self.parts, self.native)
+        rows = np.arange(len(start))
+        columns, at = walker.members(self.record, rows, start.copy(), end, "")
+        walker.fail(rows, at > end, "", "the datum is shorter than its schema says")
+        walker.fail(rows, at < end, "", "bytes are left over behind the last field")
+        return Walked(pl.DataFrame(columns), walker.fault, walker.messages)
 
 
 class _Walker:
     """Every `read` takes values of distinct rows, in ascending order: spans of them ascend and are disjoint."""
 
-    def __init__(self, body: memoryview, n: int) -> None:
+    def __init__(
+        self, body: memoryview, n: int, parts: Mapping[int, tuple[Run | Field, ...]], native: bool
+    ) -> None:
         self.body = body
+        self.native = native
+        self.parts = parts
         self.data: U1 = np.frombuffer(body, np.uint8)
         self.fault = np.zeros(n, np.int64)
         self.messages: list[str] = []
@@ -73,12 +99,25 @@ class _Walker:
         return value, after
 
     def members(self, record: Record, rows: I8, at: I8, end: I8, path: str) -> tuple[list[pl.Series], I8]:
-        columns = []
-        for field in record.fields:
-            inner = f"{path}.{field.name}" if path else field.name
-            column, at = self.read(field.node, rows, at, end, inner)
-            columns.append(column.alias(field.name))
+        """The members of a record: runs of flat ones at once, the others one by one."""
+        columns: list[pl.Series] = []
+        for part in self.parts[id(record)]:
+            read = read_run(part, self.data, at, end) if isinstance(part, Run) and self.native else None
+            if isinstance(part, Run) and read is not None:
+                columns += read.columns
+                at = read.at
+                if read.fault is not None:
+                    self.run_faults(part, rows, read.fault, path)
+                continue
+            for field in part.fields if isinstance(part, Run) else (part,):
+                column, at = self.read(field.node, rows, at, end, _join(path, field.name))
+                columns.append(column.alias(field.name))
         return columns, at
+
+    def run_faults(self, run: Run, rows: I8, fault: I8, path: str) -> None:
+        for code in np.unique(fault[fault > 0]).tolist():
+            field, text = describe(run, code)
+            self.fail(rows, fault == code, _join(path, field), text)
 
     def read(self, node: Node, rows: I8, at: I8, end: I8, path: str) -> tuple[pl.Series, I8]:
         """One value at each position; gives the carriers and the positions behind them."""
@@ -95,8 +134,6 @@ class _Walker:
                 return pl.Series(np.where(odd, 0, value)), at
             case Array(items):
                 return self.array(items, rows, at, end, path)
-            case Map(values):
-                return self.array(as_array(values).items, rows, at, end, path)
             case Record():
                 columns, at = self.members(node, rows, at, end, path)
                 return pl.DataFrame(columns).to_struct(), at
@@ -208,6 +245,25 @@ class _Walker:
         many = (n < 0) | (n > (end - at) // least if least else n > MOST_EMPTY_ITEMS)
         self.fail(rows, many, path, "more items than its bytes can hold")
         return np.where(many, 0, n), np.where(many, end, at)
+
+
+def _parts(record: Record) -> tuple[Run | Field, ...]:
+    """A record's fields, consecutive flat ones together."""
+    parts: list[Run | Field] = []
+    run: list[Field] = []
+    for field in record.fields:
+        if is_flat(field.node):
+            run.append(field)
+            continue
+        if run:
+            parts.append(run_of(tuple(run)))
+            run = []
+        parts.append(field)
+    return (*parts, run_of(tuple(run))) if run else tuple(parts)
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def _is_utf8(value: bytes | None) -> bool:

@@ -6,7 +6,7 @@
 from headrace.wire.batches import RecordBatch, RecordBatches
 from headrace.wire.building import Record, batch_bytes, control_bytes, record_batches
 from headrace.wire.decoded import DeadRecord, Decoded
-from headrace.wire.decoder import SourceDecoder
+from headrace.wire.decoder import SourceDecoder, warm
 
 __all__ = [
     "DeadRecord",
@@ -18,4 +18,5 @@ __all__ = [
     "batch_bytes",
     "control_bytes",
     "record_batches",
+    "warm",
 ]

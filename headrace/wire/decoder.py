@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from headrace.avro.columnar import ColumnarDecoder, Columns
+from headrace.avro.flat_kernel import FLAT_WALK
 from headrace.avro.resolution import SchemaMismatchError
 from headrace.avro.schema import AvroSchema
 from headrace.avro.varints import I8, Mask
@@ -23,6 +24,14 @@ from headrace.wire.batches import RecordBatches
 from headrace.wire.decoded import OFFSET, PARTITION, ROW, TIMESTAMP, DeadRecord, Decoded
 from headrace.wire.frames import TOMBSTONE, UNFRAMED, Frames, frame
 from headrace.wire.json_columns import JsonDecoder
+from headrace.wire.kernel import WALK
+
+
+def warm() -> None:
+    """Load or compile the machine code now, where numba is installed, rather than with the first large batch."""
+    WALK.warm()
+    FLAT_WALK.warm()
+
 
 Resolve = Callable[[int], AvroSchema]
 """The schema of a registry id. KeyError: no such id; UnavailableError: the registry does not answer."""

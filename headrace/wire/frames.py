@@ -137,7 +137,7 @@ def _framed(
 
 def _walk(body: memoryview, blob: bytes, n: int) -> I8:
     data = np.frombuffer(body, np.uint8)
-    walk = kernel.compiled()
+    walk = kernel.WALK.worth(n)
     if walk is not None:
         out = np.empty((kernel.ROWS, n), np.int64)
         if walk(data, n, out) != len(data):

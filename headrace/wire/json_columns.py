@@ -200,7 +200,7 @@ def _lines(body: memoryview, start: I8, end: I8) -> memoryview | bytes:
     if end[-1] < len(body) and (end[:-1] < start[1:]).all():
         buffer = np.frombuffer(spans.joined(body, start, end + 1), np.uint8).copy()
         buffer[np.cumsum(end - start + 1) - 1] = ord("\n")
-        return memoryview(buffer)
+        return buffer.data
     return b"".join(bytes(body[s:e]) + b"\n" for s, e in zip(start.tolist(), end.tolist(), strict=True))
 
 

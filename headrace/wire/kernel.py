@@ -1,37 +1,15 @@
-"""The walk over Kafka's records as machine code, where numba is installed; otherwise there is none.
-
-The compiled code is kept beside this file, or in the user's cache folder where that is read-only (numba's
-rule), so that only the first start of an installation compiles (about 1 s); later ones load it.
-"""
+"""The walk over Kafka's records, written for numba: one pass over a partition's bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-
 import numpy as np
 
+from headrace.avro.native import Native
 from headrace.avro.varints import I8, U1
 
 ROWS = 8
 """Rows of the output: end, timestamp delta, offset delta, key length and position, value length and position,
 header count."""
-
-Walk = Callable[[U1, int, I8], int]
-
-
-@cache
-def compiled() -> Walk | None:
-    """The compiled walk, loaded at the first call; None without numba."""
-    try:
-        import numba
-    except ImportError:
-        return None
-    signature = "int64(Array(uint8, 1, 'C', readonly=True), int64, int64[:, ::1])"
-    try:
-        return numba.njit(signature, cache=True, nogil=True)(walk)  # type: ignore[no-any-return]
-    except RuntimeError:  # no folder that the cache could be written to
-        return numba.njit(signature, nogil=True)(walk)  # type: ignore[no-any-return]
 
 
 def walk(data: U1, n: int, out: I8) -> int:
@@ -77,3 +55,6 @@ def walk(data: U1, n: int, out: I8) -> int:
                     at += value
         at = end
     return at
+
+
+WALK = Native(walk, "int64(Array(uint8, 1, 'C', readonly=True), int64, int64[:, ::1])")

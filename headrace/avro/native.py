@@ -1,0 +1,48 @@
+"""Python functions as machine code, where numba is installed; otherwise there is none, and callers do without.
+
+Loading numba takes a third of a second and, once per installation, some seconds of compiling (the code is kept
+beside the function's file, or in the user's cache folder where that is read-only: numba's rule). So it is loaded
+when there is work for it, or by `warm`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Function = Callable[..., int]
+
+ENOUGH = 2_000
+"""Records in one call that are worth loading for."""
+
+
+class Native:
+    """A function and its machine code, if there is any. `signature` is numba's."""
+
+    def __init__(self, function: Function, signature: str) -> None:
+        self.function = function
+        self.signature = signature
+        self._compiled: Function | None = None
+        self._tried = False
+
+    def worth(self, n: int) -> Function | None:
+        """The machine code for a call with `n` records: None if there is none, or it is not loaded and not worth it."""
+        if not self._tried and n >= ENOUGH:
+            self.warm()
+        return self._compiled
+
+    def warm(self) -> None:
+        """Load or compile now."""
+        if self._tried:
+            return
+        self._tried = True
+        try:
+            import numba
+        except ImportError:
+            return
+        compiled: Any
+        try:
+            compiled = numba.njit(self.signature, cache=True, nogil=True)(self.function)
+        except RuntimeError:  # no folder that a cache could be written to
+            compiled = numba.njit(self.signature, nogil=True)(self.function)
+        self._compiled = compiled
