@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Final, TypeAlias
 
 from headrace.declaring import place_of
+from headrace.durations import format_duration
 from headrace.errors import DefinitionError, Place
 from headrace.types import DataType
 from headrace.windows import Window, as_window
@@ -65,11 +66,20 @@ class Aggregate:
 
     def __str__(self) -> str:
         """``sum(eur) over rolling('2d') where abroad``."""
-        inside = ", ".join([self.expr] if self.expr else [str(p) for p in self.parts])
-        text = f"{self.function}({inside})"
-        if self.over is not None:
-            text += f" over {self.over}"
-        return text if self.where is None else f"{text} where {self.where}"
+        return self._said(with_window=True)
+
+    @property
+    def value(self) -> str:
+        """The same without its windows: ``sum(eur) where abroad``."""
+        return self._said(with_window=False)
+
+    def _said(self, *, with_window: bool) -> str:
+        inside = [self.expr] if self.expr else [p._said(with_window=with_window) for p in self.parts]
+        inside += [str(v) for k, v in self.options if k in ("n", "k", "q")]
+        inside += [format_duration(int(str(v))) for k, v in self.options if k == "half_life"]
+        over = f" over {self.over}" if with_window and self.over is not None else ""
+        where = "" if self.where is None else f" where {self.where}"
+        return f"{self.function}({', '.join(inside)}){over}{where}"
 
 
 def make(

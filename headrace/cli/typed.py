@@ -1,0 +1,65 @@
+"""What all verbs share: their options, and how an error of ours becomes an answer and an exit code.
+
+Exit codes: 0, 1 for what failed, 2 for a call that makes no sense. No traceback for an error that is told on
+purpose; with ``--json`` it is a problem document (RFC 9457) on standard output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from headrace.errors import HeadraceError, UsageError
+
+Config = Annotated[
+    Path,
+    typer.Option("--config", metavar="DIR", help="The config folder.", envvar=None),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+DEFAULT_CONFIG = Path("config")
+
+
+class Verb(TyperCommand):
+    """A verb whose errors are told, not traced."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except HeadraceError as error:
+            from headrace.cli.telling import tell_error
+
+            tell_error(error, as_json=bool(ctx.params.get("json_")))
+            raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
+
+
+class InOrder(TyperGroup):
+    """Lists verbs in the order in which they were declared, which is the order of a day's work."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self.commands)
+
+
+class Verbs(typer.Typer):
+    """A Typer app whose commands are verbs."""
+
+    def command(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
+        options.setdefault("cls", Verb)
+        return super().command(*args, **options)
+
+
+def verbs(help: str) -> Verbs:
+    """A group of verbs. Without one, it shows its help."""
+    return Verbs(
+        help=help,
+        cls=InOrder,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )

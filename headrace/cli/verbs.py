@@ -1,0 +1,44 @@
+"""The verbs of `headrace`, in the order of a day's work: a visible list, each declared by its own module."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from headrace.cli.catalogue import register as register_catalogue
+from headrace.cli.get import get
+from headrace.cli.init import init
+from headrace.cli.plan import plan
+from headrace.cli.service_verbs import register as register_service
+from headrace.cli.typed import verbs
+
+HELP = (
+    "Streaming features: Avro events on Kafka in, fresh values in Redis, exact history in Delta Lake out.\n\n"
+    "Begin with [bold]headrace init[/bold], or see it all at once with [bold]headrace demo[/bold]."
+)
+app = verbs(HELP)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from headrace import __version__
+
+        typer.echo(f"headrace {__version__}")
+        raise typer.Exit
+
+
+@app.callback(help=HELP)
+def headrace(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """The command itself, before any verb."""
+
+
+app.command()(init)
+app.command()(plan)
+register_service(app)
+app.command()(get)
+register_catalogue(app)

@@ -1,0 +1,289 @@
+"""`FeatureStore`: a project's features and definitions, in process.
+
+Owns the way from names and keys, as people have them, to the online store, and what an entity reads as that was
+never seen. Starts no process; producing events is the service's, which must be beside the library for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from headrace.definitions import FeatureView
+from headrace.describing import describe
+from headrace.errors import UsageError, did_you_mean
+from headrace.loading import Project, load
+from headrace.online.keys import python_entity_key
+from headrace.online.read import OnlineReader, OnlineRow
+from headrace.service import service
+from headrace.settings import EMBEDDED, Settings, load_settings
+from headrace.types import DataType
+
+Key = object
+"""An entity: a mapping of its keys, a tuple or list in key order, or the value alone where it has one key."""
+
+
+@dataclass(frozen=True)
+class OnlineFeatures:
+    """One entity's values as they are read now.
+
+    `status` is ``"found"``, or ``"missing"`` for an entity that is not in the store: its values are then those
+    over no events. Instants are microseconds: of the newest event applied, of the values, of the write.
+    """
+
+    entity: Mapping[str, object]
+    values: Mapping[str, object]
+    status: Literal["found", "missing"]
+    event_time: int | None = None
+    as_of: int | None = None
+    written_at: int | None = None
+
+
+class FeatureStore:
+    """The features of a config folder. Definitions and settings are read when they are first needed.
+
+    Every method that reads has an async twin with the prefix `a`. UsageError for a name or key that is not
+    there, UnavailableError if the online store does not answer.
+    """
+
+    def __init__(self, config: str | Path = "config", *, settings: Settings | None = None) -> None:
+        self.config = Path(config)
+        self._settings = settings
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        if "_reader" in self.__dict__:
+            self._reader.close()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._settings or load_settings(self.config)
+
+    @cached_property
+    def project(self) -> Project:
+        """The definitions."""
+        return load(self.config)
+
+    @cached_property
+    def _reader(self) -> OnlineReader:
+        url = self.settings.redis.url
+        if url == EMBEDDED:
+            raise UsageError(
+                "redis.url is `embedded`: that store lives inside the process that started it. Set "
+                "HEADRACE_REDIS__URL (the demo says which), or redis.url in headrace.toml."
+            )
+        return OnlineReader(url, hash_tag=self.settings.redis.hash_tag)
+
+    def get_online_features(
+        self, view: str | FeatureView, key: Key, features: Sequence[str] | None = None
+    ) -> dict[str, object]:
+        """One entity's features by name; None for null."""
+        return self.multi_get_online_features(view, [key], features)[0]
+
+    def multi_get_online_features(
+        self, view: str | FeatureView, keys: Sequence[Key], features: Sequence[str] | None = None
+    ) -> list[dict[str, object]]:
+        """The features of several entities, in the order of `keys`, in one round trip."""
+        return [dict(row.values) for row in self.online(view, keys, features)]
+
+    def read(
+        self, view: str | FeatureView, keys: Sequence[Key], store: Literal["online", "offline"] = "online"
+    ) -> list[dict[str, object]]:
+        """All features of several entities with their keys and ``_status _event_time _as_of _written_at``."""
+        return [_with_keys(row) for row in self.online(view, keys, None, store=store)]
+
+    def online(
+        self,
+        view: str | FeatureView,
+        keys: Sequence[Key],
+        features: Sequence[str] | None = None,
+        *,
+        store: Literal["online", "offline"] = "online",
+    ) -> list[OnlineFeatures]:
+        """The features of several entities with status and freshness, in the order of `keys`."""
+        asked = self._asked(view, keys, features, store)
+        rows = self._reader.read(
+            self.settings.project, asked.view.name, asked.view.version, asked.texts, asked.types
+        )
+        return asked.told(rows, self.project)
+
+    async def aget_online_features(
+        self, view: str | FeatureView, key: Key, features: Sequence[str] | None = None
+    ) -> dict[str, object]:
+        """As `get_online_features`, for asyncio."""
+        return (await self.amulti_get_online_features(view, [key], features))[0]
+
+    async def amulti_get_online_features(
+        self, view: str | FeatureView, keys: Sequence[Key], features: Sequence[str] | None = None
+    ) -> list[dict[str, object]]:
+        """As `multi_get_online_features`, for asyncio."""
+        return [dict(row.values) for row in await self.aonline(view, keys, features)]
+
+    async def aread(
+        self, view: str | FeatureView, keys: Sequence[Key], store: Literal["online", "offline"] = "online"
+    ) -> list[dict[str, object]]:
+        """As `read`, for asyncio."""
+        return [_with_keys(row) for row in await self.aonline(view, keys, None, store=store)]
+
+    async def aonline(
+        self,
+        view: str | FeatureView,
+        keys: Sequence[Key],
+        features: Sequence[str] | None = None,
+        *,
+        store: Literal["online", "offline"] = "online",
+    ) -> list[OnlineFeatures]:
+        """As `online`, for asyncio."""
+        asked = self._asked(view, keys, features, store)
+        rows = await self._reader.aread(
+            self.settings.project, asked.view.name, asked.view.version, asked.texts, asked.types
+        )
+        return asked.told(rows, self.project)
+
+    def ingest(
+        self, source: str, records: Iterable[Mapping[str, Any]], dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Validate records and produce the good ones: ``{"accepted", "rejected", "diagnostics"}``.
+
+        Returns when Kafka has them. With `dry_run` nothing is produced. A diagnostic is
+        ``{"source", "index", "field", "reason"}``.
+        """
+        ingesting = service("app.ingesting", "ingest")
+        answer: dict[str, Any] = ingesting.ingest(
+            self.project, self.settings, source, records, dry_run=dry_run
+        )
+        return answer
+
+    async def aingest(
+        self, source: str, records: Iterable[Mapping[str, Any]], dry_run: bool = False
+    ) -> dict[str, Any]:
+        """As `ingest`, for asyncio."""
+        return await asyncio.to_thread(self.ingest, source, records, dry_run)
+
+    def status(self) -> dict[str, Any]:
+        """Whether the parts answer, how far the consumers lag, and how many dead letters there are."""
+        answer: dict[str, Any] = service("app.status", "status").status(self.project, self.settings)
+        return answer
+
+    async def astatus(self) -> dict[str, Any]:
+        """As `status`, for asyncio."""
+        return await asyncio.to_thread(self.status)
+
+    def list_entities(self) -> list[dict[str, Any]]:
+        """Every entity as plain values."""
+        return [describe(e) for e in self.project.entities.values()]
+
+    def list_sources(self) -> list[dict[str, Any]]:
+        """Every source as plain values."""
+        return [describe(s) for s in self.project.sources.values()]
+
+    def list_views(self) -> list[dict[str, Any]]:
+        """Every view, with its types and windows, as plain values; then the on-demand views."""
+        views = [describe(v, self.project.plan(v)) for v in self.project.views.values()]
+        return views + [describe(v) for v in self.project.on_demand.values()]
+
+    def list_services(self) -> list[dict[str, Any]]:
+        """Every service as plain values."""
+        return [describe(s) for s in self.project.services.values()]
+
+    def get_entity(self, name: str) -> dict[str, Any]:
+        """One entity as plain values."""
+        return describe(self.project.entity(name))
+
+    def get_source(self, name: str) -> dict[str, Any]:
+        """One source as plain values."""
+        return describe(self.project.source(name))
+
+    def get_view(self, name: str) -> dict[str, Any]:
+        """One view by ``name`` or ``name@version``, as plain values."""
+        if name in self.project.on_demand:
+            return describe(self.project.on_demand[name])
+        view = self.project.view(name)
+        return describe(view, self.project.plan(view))
+
+    def get_service(self, name: str) -> dict[str, Any]:
+        """One service as plain values."""
+        return describe(self.project.service(name))
+
+    def _asked(
+        self, view: str | FeatureView, keys: Sequence[Key], features: Sequence[str] | None, store: str
+    ) -> _Asked:
+        if store != "online":
+            raise UsageError(f"no store `{store}` to read from: use store='online'")
+        found = self.project.view(view if isinstance(view, str) else view.id)
+        if not found.online:
+            raise UsageError(f"view `{found.id}` is not online (online=False)")
+        types = self.project.plan(found).feature_types
+        for name in features or ():
+            if name not in types:
+                hint = did_you_mean(name, types) or f"Its features are {', '.join(types)}."
+                raise UsageError(f"view `{found.id}` has no feature `{name}`. {hint}")
+        wanted = types if features is None else {name: types[name] for name in features}
+        entities = [entity_of(found, key) for key in keys]
+        key_types = list(found.entity.keys.values())
+        texts = [python_entity_key(list(e.values()), key_types) for e in entities]
+        return _Asked(found, entities, texts, wanted)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a read asks for, resolved."""
+
+    view: FeatureView
+    entities: list[dict[str, object]]
+    texts: list[str]
+    types: Mapping[str, DataType]
+
+    def told(self, rows: Sequence[OnlineRow | None], project: Project) -> list[OnlineFeatures]:
+        return [
+            OnlineFeatures(entity, self._unseen(project), "missing")
+            if row is None
+            else OnlineFeatures(entity, row.values, "found", row.event_time, row.as_of, row.written_at)
+            for entity, row in zip(self.entities, rows, strict=True)
+        ]
+
+    def _unseen(self, project: Project) -> dict[str, object]:
+        """The values over no events."""
+        computed = {f.name: f for f in project.plan(self.view).computed}
+        return {name: computed[name].over_no_events().to_list()[0] for name in self.types}
+
+
+def entity_of(view: FeatureView, key: Key) -> dict[str, object]:
+    """The entity's keys by name, in key order. UsageError if they are not the view's."""
+    names = list(view.entity.keys)
+    if isinstance(key, Mapping):
+        if set(key) != set(names):
+            told = ", ".join(map(str, key)) or "none"
+            raise UsageError(f"the entity `{view.entity.name}` has the keys {', '.join(names)}, got {told}")
+        return {name: key[name] for name in names}
+    values = list(key) if isinstance(key, tuple | list) else [key]
+    if len(values) != len(names):
+        raise UsageError(
+            f"the entity `{view.entity.name}` has {len(names)} keys ({', '.join(names)}), got {len(values)}"
+        )
+    return dict(zip(names, values, strict=True))
+
+
+def _with_keys(row: OnlineFeatures) -> dict[str, object]:
+    return {
+        **row.entity,
+        **row.values,
+        "_status": row.status,
+        "_event_time": row.event_time,
+        "_as_of": row.as_of,
+        "_written_at": row.written_at,
+    }
+
+
+__all__ = ["FeatureStore", "OnlineFeatures", "entity_of"]
