@@ -1,0 +1,46 @@
+"""History as everybody else reads it: a Polars frame for us, an Arrow dataset for DuckDB and the like.
+
+Reads the table's newest version (or a stated one) through its commit log, never by listing files: a file that
+is there need not be in the table. With DuckDB, offline and without its delta extension:
+
+    import duckdb, deltalake
+    flights = deltalake.DeltaTable("history/demo/sources/flights").to_pyarrow_dataset()
+    duckdb.sql("select origin, count(*) from flights group by all")
+"""
+
+from __future__ import annotations
+
+import polars as pl
+import pyarrow.dataset as ds
+from deltalake import DeltaTable
+
+from headrace.history.storage import Options, named_errors
+from headrace.history.table import stored_types
+
+
+def read_history(
+    uri: str, storage_options: Options | None = None, *, version: int | None = None
+) -> pl.LazyFrame:
+    """A lazy scan of the table with the types that `headrace.types` gives (a map is a List of key and value).
+
+    Dates and other filters are pushed down to partitions and file statistics. No order is promised: sort by
+    ``_topic, _partition, _offset`` for the log's. Raises StateError if there is no table, SettingsError,
+    UnavailableError.
+    """
+    options = dict(storage_options or {})
+    with named_errors(uri):
+        table = DeltaTable(uri, version=version, storage_options=options)
+        scan = pl.scan_delta(table)
+    have = scan.collect_schema()
+    want = {n: t.polars for n, t in stored_types(table).items()}
+    return scan.with_columns(pl.col(n).cast(t) for n, t in want.items() if have[n] != t)
+
+
+def history_dataset(
+    uri: str, storage_options: Options | None = None, *, version: int | None = None
+) -> ds.Dataset:
+    """The table as a PyArrow dataset, which DuckDB scans by the name of the variable that holds it."""
+    with named_errors(uri):
+        return DeltaTable(
+            uri, version=version, storage_options=dict(storage_options or {})
+        ).to_pyarrow_dataset()

@@ -1,0 +1,181 @@
+"""The writer of one source's history: a batch of events and the offsets it covers, in one commit, exactly
+once.
+
+Offsets are Delta application transactions in the same commit as the files, and the commit is made through the
+handle whose snapshot was compared: delta-rs refuses it if any commit since then carries a transaction of the
+same partition, and takes it up again by itself if it does not. Never by URI, which would check nothing.
+Refuses to hold events back or to decide when a commit is due; memory is what one batch takes.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from headrace.errors import HeadraceError, SettingsError, UnavailableError
+from headrace.history.positions import Place, Spans, is_done
+from headrace.history.rows import Events, history_rows, require_within
+from headrace.history.schema import DATE, HistorySchema, widened
+from headrace.history.storage import Options, as_error, named_errors
+from headrace.types import DataType, from_arrow
+
+TARGET_FILE_SIZE = 128 << 20
+
+WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=128 * 1024)
+
+_PROPERTIES: Mapping[str, str | None] = {
+    "delta.checkpointInterval": "100",
+    "delta.logRetentionDuration": "interval 30 days",
+    "delta.deletedFileRetentionDuration": "interval 7 days",
+    "delta.dataSkippingNumIndexedCols": "-1",  # All: the columns of ours stand behind the source's own.
+}
+_ATTEMPTS = 10
+
+
+class HistoryTable:
+    """One table, one writer object; not for two threads at once, but for any number of processes.
+
+    `writer` names the positions in the table's log, as ``headrace/{project}/{source}``.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        schema: HistorySchema,
+        *,
+        writer: str,
+        storage_options: Options | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.uri = uri
+        self.schema = schema
+        self._writer = writer
+        self._options = dict(storage_options or {})
+        self._sleep = sleep
+        self._table: DeltaTable | None = None
+
+    def open_or_create(self) -> None:
+        """Makes the table if it is not there, and adds the columns that it lacks.
+
+        Raises SchemaError if a column changed its type, SettingsError for a bucket that is not there or
+        credentials that are refused, UnavailableError.
+        """
+        with named_errors(self.uri):
+            try:
+                self._table = DeltaTable(self.uri, storage_options=self._options)
+            except TableNotFoundError:
+                # Two writers may both find no table: `ignore` leaves the first one's.
+                self._table = DeltaTable.create(
+                    self.uri,
+                    self.schema.arrow,
+                    mode="ignore",
+                    partition_by=[DATE],
+                    configuration=_PROPERTIES,
+                    storage_options=self._options,
+                )
+        self._retrying(self._require_columns, self._add_columns)
+
+    def position(self, topic: str, partition: int) -> int | None:
+        """The next offset that the table has not seen; None for a partition it never saw. Looks at the store."""
+        return self.positions([(topic, partition)])[topic, partition]
+
+    def positions(self, places: Iterable[Place]) -> dict[Place, int | None]:
+        """`position` of several partitions, of one snapshot."""
+        table = self._newest()
+        return {place: self._stands(table, place) for place in places}
+
+    def append(self, events: Events, spans: Spans) -> None:
+        """Commits `events` and, with them, that `spans` are covered; returns at once if they were already.
+
+        A span may hold no event (all of them dead letters), and a commit no event at all. The answer to a
+        commit may be lost: that is found out here or, while the store is away, by calling again with the same
+        arguments. Raises FencedError and PositionError as `positions.is_done`, and PositionError for an event
+        outside the spans; UnavailableError (call again later), SettingsError; StateError for what the store
+        refuses again and again.
+        """
+        rows = history_rows(events, self.schema)
+        require_within(rows, spans)
+        self._retrying(
+            lambda table: is_done(spans, lambda place: self._stands(table, place)),
+            lambda table: self._commit(table, rows, spans),
+        )
+
+    def _retrying(self, is_done: Callable[[DeltaTable], bool], act: Callable[[DeltaTable], None]) -> None:
+        """Acts on the newest snapshot until `is_done` says of one that nothing is left to do.
+
+        What an attempt did is not taken from its answer but from the next snapshot: a commit may fail because
+        its own first try succeeded and the answer to that was lost.
+        """
+        failures: list[HeadraceError] = []
+        while True:
+            table = self._newest()
+            if is_done(table):
+                return
+            if failures and isinstance(failures[-1], UnavailableError | SettingsError):
+                raise failures[-1]
+            if len(failures) >= _ATTEMPTS:
+                raise failures[-1]
+            try:
+                act(table)
+                return
+            except CommitFailedError as exc:
+                failures.append(as_error(self.uri, exc))
+            except (DeltaError, OSError) as exc:
+                failures += [as_error(self.uri, exc)] * (_ATTEMPTS // 3)
+            self._table = None
+            self._sleep(random.uniform(0, 0.02 * 2 ** min(len(failures), 6)))
+
+    def _newest(self) -> DeltaTable:
+        """The handle, at the newest snapshot."""
+        if self._table is not None:
+            try:
+                self._table.update_incremental()
+                return self._table
+            except (DeltaError, OSError):
+                self._table = None  # Its log may have been cleaned up behind it: from the start, then.
+        with named_errors(self.uri):
+            self._table = DeltaTable(self.uri, storage_options=self._options)
+        return self._table
+
+    def _stands(self, table: DeltaTable, place: Place) -> int | None:
+        at: int | None = table.transaction_version(self._application(place))
+        return at
+
+    def _application(self, place: Place) -> str:
+        return f"{self._writer}/{place[0]}/{place[1]}"
+
+    def _commit(self, table: DeltaTable, rows: pa.Table, spans: Spans) -> None:
+        moves = [Transaction(self._application(p), end) for p, (start, end) in spans.items() if start < end]
+        write_deltalake(
+            table,
+            rows,
+            mode="append",
+            schema_mode="merge",
+            partition_by=[DATE],
+            target_file_size=TARGET_FILE_SIZE,
+            writer_properties=WRITER,
+            commit_properties=CommitProperties(app_transactions=moves),
+        )
+
+    def _require_columns(self, table: DeltaTable) -> bool:
+        """Whether the table has every column of the source; raises SchemaError for one of another type."""
+        stored = stored_types(table)
+        return all(stored.get(n) == t for n, t in self._widened(stored).items())
+
+    def _add_columns(self, table: DeltaTable) -> None:
+        fields = [pa.field(n, t.arrow) for n, t in self._widened(stored_types(table)).items()]
+        empty = pa.schema([*fields, self.schema.arrow.field(DATE)]).empty_table()
+        write_deltalake(table, empty, mode="append", schema_mode="merge", partition_by=[DATE])
+
+    def _widened(self, stored: Mapping[str, DataType]) -> dict[str, DataType]:
+        return {n: widened(n, stored.get(n, t), t) for n, t in self.schema.types.items()}
+
+
+def stored_types(table: DeltaTable) -> dict[str, DataType]:
+    """The columns of a table as it is, in order."""
+    return {f.name: from_arrow(f.type) for f in pa.schema(table.schema().to_arrow())}

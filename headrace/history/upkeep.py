@@ -1,0 +1,43 @@
+"""Upkeep of a history table: few large files instead of many small ones, and none that nothing points to.
+
+Both are safe beside running writers: a compaction moves no position and changes no row, and a file is deleted
+only when it was dropped from the table, or left behind by a commit that failed, more than a week ago.
+"""
+
+from __future__ import annotations
+
+from deltalake import DeltaTable
+
+from headrace.history.storage import Options, named_errors
+from headrace.history.table import TARGET_FILE_SIZE, WRITER
+
+SAFE_RETENTION_HOURS = 7 * 24
+
+
+def compact(
+    uri: str, storage_options: Options | None = None, *, target_size: int = TARGET_FILE_SIZE
+) -> tuple[int, int]:
+    """Joins the small files of each date into files of about `target_size` bytes: (files removed, files
+    added).
+
+    Rows and positions stay; the old files stay too, for readers of older versions, until `vacuum`.
+    """
+    with named_errors(uri):
+        table = DeltaTable(uri, storage_options=dict(storage_options or {}))
+        done = table.optimize.compact(
+            target_size=target_size, max_concurrent_tasks=1, writer_properties=WRITER
+        )
+    return int(done["numFilesRemoved"]), int(done["numFilesAdded"])
+
+
+def vacuum(
+    uri: str, storage_options: Options | None = None, *, hours: int = SAFE_RETENTION_HOURS
+) -> list[str]:
+    """Deletes the files that no version of the last `hours` points to; their paths.
+
+    Less than a week is refused (StateError): a file younger than that may belong to a commit under way, or to
+    a reader that is still at it.
+    """
+    with named_errors(uri):
+        table = DeltaTable(uri, storage_options=dict(storage_options or {}))
+        return table.vacuum(retention_hours=hours, dry_run=False)
