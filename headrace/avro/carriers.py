@@ -154,13 +154,15 @@ def least_size(node: Node) -> int:
     return 1
 
 
-def has_union(node: Node) -> bool:
-    """Whether a union is in it anywhere."""
+def has_flag(node: Node) -> bool:
+    """Whether a union or a boolean is in it anywhere: a byte of which Polars takes any value."""
     match node:
+        case Primitive(kind):
+            return kind == "boolean"
         case Union():
             return True
         case Array(inner) | Map(inner):
-            return has_union(inner)
+            return has_flag(inner)
         case Record(_, fields):
-            return any(has_union(f.node) for f in fields)
+            return any(has_flag(f.node) for f in fields)
     return False

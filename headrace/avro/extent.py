@@ -2,8 +2,8 @@
 
 Polars reads records back to back and knows no ends. If a record's encoded size, computed again from its
 columns, is that of its bytes, then by induction every record before it was read from its own bytes; the
-first that fails is the first bad one. Unions' tags are compared with the bytes themselves: Polars takes any
-tag but null's for the value. Only the canonical encoding passes (one block an array, shortest varints);
+first that fails is the first bad one. Unions' tags and booleans are compared with the bytes themselves: Polars
+takes any tag but null's for the value, and any byte but 1 for false. Only the canonical encoding passes (one block an array, shortest varints);
 others are for the walk.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from headrace.avro.carriers import as_array, has_union
+from headrace.avro.carriers import as_array, has_flag
 from headrace.avro.nodes import Array, Enum, Fixed, Map, Node, Primitive, Record, Union, is_null
 from headrace.avro.varints import I8, U1, unsigned_size, zigzag_size
 
@@ -26,7 +26,7 @@ def accounts_for(record: Record, frame: pl.DataFrame, data: U1, start: I8, end: 
         if not len(at):
             return True
         column = frame[field.name]
-        if has_union(field.node) and not _tags_agree(field.node, column, data, at):
+        if has_flag(field.node) and not _flags_agree(field.node, column, data, at):
             return False
         at += size(field.node, column)
     return bool((at == end).all())
@@ -87,9 +87,11 @@ def _exploded(column: pl.Series) -> tuple[I8, pl.Series, I8]:
     return lengths, column.explode(empty_as_null=False, keep_nulls=False), np.cumsum(lengths) - lengths
 
 
-def _tags_agree(node: Node, column: pl.Series, data: U1, at: I8) -> bool:
-    """Whether each union in the values at positions `at` has the tag that the decoded value says."""
+def _flags_agree(node: Node, column: pl.Series, data: U1, at: I8) -> bool:
+    """Whether each tag and boolean in the values at positions `at` is the byte that the decoded value says."""
     match node:
+        case Primitive():
+            return _inside(data, at) and bool((data[at] == column.fill_null(False).to_numpy()).all())
         case Union():
             return _optional_agrees(node, column, data, at)
         case Record(_, fields):
@@ -98,12 +100,12 @@ def _tags_agree(node: Node, column: pl.Series, data: U1, at: I8) -> bool:
                 if is_null(field.node):
                     continue
                 member = column.struct.field(field.name)
-                if has_union(field.node) and not _tags_agree(field.node, member, data, at):
+                if has_flag(field.node) and not _flags_agree(field.node, member, data, at):
                     return False
                 at += size(field.node, member)
             return True
         case Map(values):
-            return _tags_agree(as_array(values), column, data, at)
+            return _flags_agree(as_array(values), column, data, at)
         case Array(items):
             lengths, inner, begins = _exploded(column)
             if not len(inner):
@@ -112,7 +114,7 @@ def _tags_agree(node: Node, column: pl.Series, data: U1, at: I8) -> bool:
             ahead = np.cumsum(sizes) - sizes
             first = at + zigzag_size(lengths)
             relative = ahead - np.repeat(ahead[np.minimum(begins, len(inner) - 1)], lengths)
-            return _tags_agree(items, inner, data, np.repeat(first, lengths) + relative)
+            return _flags_agree(items, inner, data, np.repeat(first, lengths) + relative)
     return True
 
 
@@ -120,9 +122,7 @@ def _optional_agrees(node: Union, column: pl.Series, data: U1, at: I8) -> bool:
     inner, null = node.optional, node.null
     assert inner is not None
     assert null is not None
-    if not len(at):
-        return True
-    if int(at.max()) >= len(data):  # a record is wrong already
+    if not _inside(data, at):
         return False
     tags = data[at]
     if not column.null_count():
@@ -131,8 +131,13 @@ def _optional_agrees(node: Union, column: pl.Series, data: U1, at: I8) -> bool:
     else:
         there = column.is_not_null()
         agree = bool((tags == np.where(there.to_numpy(), 2 * (1 - null), 2 * null)).all())
-    if not agree or not has_union(inner):
+    if not agree or not has_flag(inner):
         return agree
     if there is not None:
         column, at = column.filter(there), at[there.to_numpy()]
-    return _tags_agree(inner, column, data, at + 1)
+    return _flags_agree(inner, column, data, at + 1)
+
+
+def _inside(data: U1, at: I8) -> bool:
+    """Whether positions can be looked at; a record is wrong already where not."""
+    return not len(at) or int(at.max()) < len(data)

@@ -7,7 +7,7 @@
 | bytes, fixed, duration | Bytes |
 | null | String, always null |
 | date; time-millis; time-micros | Date; Int32; Int64 (milliseconds and microseconds after midnight) |
-| timestamp-*, local-timestamp-* | Timestamp (a local one is taken as UTC; nanoseconds are floored) |
+| timestamp-*, local-timestamp-* | Timestamp, years 1 to 9999 (a local one is taken as UTC; nanoseconds are floored) |
 | decimal(p, s) | Decimal(p, s), p up to 38 |
 | array, map, record | List, Map(String, ...), Struct |
 | union of null and T | T, nullable |

@@ -16,7 +16,7 @@ from headrace.avro.mapping import data_type
 from headrace.avro.marks import Marks, Rows
 from headrace.avro.nodes import Fixed, Logical, Primitive
 from headrace.avro.varints import I8, U1, Mask
-from headrace.types import Decimal, Timestamp
+from headrace.types import Date, Decimal, Timestamp
 
 Convert = Callable[[pl.Series, Marks, Rows], pl.Series]
 Scalar = Primitive | Fixed
@@ -29,6 +29,10 @@ _PROMOTIONS = {
     "bytes": ("bytes", "string"),
 }
 _INT32 = (-(2**31), 2**31 - 1)
+DAYS = (-719_162, 2_932_896)
+MICROS = (-62_135_596_800_000_000, 253_402_300_799_999_999)
+"""The first and last of the years 1 to 9999, as in Spark; beyond them Python and Polars fail to show a value."""
+
 _UNITS = {"millis": 1_000_000, "micros": 1_000, "nanos": 1}  # nanoseconds
 
 
@@ -56,9 +60,11 @@ def _plain(writer: Scalar, reader: Scalar, kind: str, narrow: bool, path: str) -
     if data_type(reader) == Timestamp:
         logical = writer.logical if writer.logical and "timestamp" in writer.logical.name else reader.logical
         assert logical is not None
-        return _timestamp(_UNITS[logical.name.rpartition("-")[2]], narrow, path)
+        return _timestamp(_UNITS[logical.name.rpartition("-")[2]], path)
+    if data_type(reader) == Date:
+        return lambda c, m, r: _date(c, m, r, path)
     if narrow:
-        return lambda c, m, r: _int32(c, m, r, path).cast(pl.Int32).cast(target)
+        return lambda c, m, r: _int32(c, m, r, path).cast(target)
     if kind in ("long", "float", "double") and isinstance(writer, Primitive) and writer.kind != kind:
         return lambda c, m, r: c.cast(target)
     if kind == "string" and isinstance(writer, Primitive) and writer.kind == "bytes":
@@ -68,32 +74,33 @@ def _plain(writer: Scalar, reader: Scalar, kind: str, narrow: bool, path: str) -
     return None
 
 
-def _int32(column: pl.Series, marks: Marks, rows: Rows, path: str) -> pl.Series:
-    """The numbers, those beyond 32 bits marked and zero."""
-    low, high = column.min(), column.max()
-    if low is None or (int(low) >= _INT32[0] and int(high) <= _INT32[1]):  # type: ignore[arg-type]
+def _within(column: pl.Series, low: int, high: int, marks: Marks, rows: Rows, detail: str) -> pl.Series:
+    """The numbers, those outside the bounds marked and zero."""
+    least, most = column.min(), column.max()
+    if least is None or (int(least) >= low and int(most) <= high):  # type: ignore[arg-type]
         return column
-    bad = ~column.is_between(*_INT32).fill_null(True)
-    marks.mark(bad.to_numpy(), rows, "decode", f"field `{path}`: an int beyond 32 bits")
+    bad = ~column.is_between(low, high).fill_null(True)
+    marks.mark(bad.to_numpy(), rows, "decode", detail)
     return column.set(bad, 0)
 
 
-def _timestamp(unit: int, narrow: bool, path: str) -> Convert:
+def _int32(column: pl.Series, marks: Marks, rows: Rows, path: str) -> pl.Series:
+    return _within(column, *_INT32, marks, rows, f"field `{path}`: an int beyond 32 bits")
+
+
+def _date(column: pl.Series, marks: Marks, rows: Rows, path: str) -> pl.Series:
+    detail = f"field `{path}`: a date outside the years 1 to 9999"
+    return _within(column, *DAYS, marks, rows, detail).cast(pl.Int32).cast(pl.Date)
+
+
+def _timestamp(unit: int, path: str) -> Convert:
+    name = {1_000_000: "milliseconds", 1_000: "microseconds", 1: "nanoseconds"}[unit]
+    detail = f"field `{path}`: a time outside the years 1 to 9999 (its schema says it is in {name})"
+    low, high = (bound * 1_000 // unit for bound in MICROS)
+
     def convert(column: pl.Series, marks: Marks, rows: Rows) -> pl.Series:
-        if narrow:
-            column = _int32(column, marks, rows, path)
-        if unit == 1:
-            column = column // 1_000
-        elif unit > 1_000:
-            factor = unit // 1_000
-            most = (2**63 - 1) // factor
-            low, high = column.min(), column.max()
-            if low is not None and (int(low) < -most or int(high) > most):  # type: ignore[arg-type]
-                bad = ~column.is_between(-most, most).fill_null(True)
-                detail = f"field `{path}`: a time beyond 64 bits of microseconds"
-                marks.mark(bad.to_numpy(), rows, "decode", detail)
-                column = column.set(bad, 0)
-            column = column * factor
+        column = _within(column, max(low, -(2**63)), min(high, 2**63 - 1), marks, rows, detail)
+        column = column // 1_000 if unit == 1 else column * (unit // 1_000) if unit > 1_000 else column
         return column.cast(Timestamp.polars)
 
     return convert

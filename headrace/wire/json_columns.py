@@ -186,13 +186,10 @@ class JsonDecoder:
         if kept:
             ends = np.cumsum(np.array([len(d) for d in datums], np.int64))
             starts = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
-            good.append(
-                (
-                    np.array(kept, np.int64),
-                    self._avro.decode(memoryview(b"".join(datums)), starts, ends).frame,
-                )
-            )
-        return bad
+            found = self._avro.decode(memoryview(b"".join(datums)), starts, ends)
+            good.append((np.array(kept, np.int64)[found.good], found.frame))
+            bad += [(kept[i], reason, detail) for i, reason, detail in found.bad]
+        return sorted(bad)
 
 
 def _lines(body: memoryview, start: I8, end: I8) -> memoryview | bytes:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from headrace.avro.mapping import data_type, nullable
 from headrace.avro.marks import Marks, Rows
 from headrace.avro.nodes import MISSING, Array, Enum, Logical, Node, Primitive, Record, Union
+from headrace.avro.scalars import DAYS, MICROS
 from headrace.types import Date, Timestamp
 
 Forms = Mapping[str, str]
@@ -27,7 +28,6 @@ _FLOATING = {"float": pa.float64(), "double": pa.float64()}
 _PER_MICRO = {"millis": (1_000, 1), "micros": (1, 1), "nanos": (1, 1_000)}
 _UUID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _SURELY = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d:[0-5]\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?)?$"
-_YEAR_ONE = -62_135_596_800_000_000
 _ISO = ("%Y-%m-%dT%H:%M:%S%.fZ", "%Y-%m-%dT%H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f")
 
 
@@ -124,7 +124,7 @@ def _moments(node: Primitive, logical: Logical, read: pl.Series, marks: Marks, r
     if target == Date:
         days = _parsed(read, marks, rows, ("%Y-%m-%d",), pl.Date) if read.dtype == pl.String else read
         if days.dtype != pl.Date:
-            _mark(marks, rows, ~days.is_between(-(2**31), 2**31 - 1))
+            _mark(marks, rows, ~days.is_between(*DAYS))
             days = days.cast(pl.Int32, strict=False).cast(pl.Date)
         return days
     if target == Timestamp:
@@ -132,8 +132,8 @@ def _moments(node: Primitive, logical: Logical, read: pl.Series, marks: Marks, r
         if read.dtype == pl.String:
             instants = _parsed(read, marks, rows, _ISO, pl.Datetime("us")).cast(pl.Int64)
             return (instants // factor * factor).cast(Timestamp.polars)
-        most = (2**63 - 1) // factor
-        _mark(marks, rows, ~read.is_between(-most, most))
+        low, high = (max(-(2**63), min(2**63 - 1, bound * divisor // factor)) for bound in MICROS)
+        _mark(marks, rows, ~read.is_between(low, high))
         return (read // divisor * factor).cast(Timestamp.polars)
     _mark(marks, rows, read.is_not_null())  # times of day: rare enough for the exact way
     return pl.Series([None], dtype=target.polars).new_from_index(0, len(read))
@@ -153,7 +153,7 @@ def _parsed(read: pl.Series, marks: Marks, rows: Rows, formats: tuple[str, ...],
     _mark(
         marks,
         rows,
-        (found.is_null() & read.is_not_null()) | (found.cast(pl.Datetime("us")).cast(pl.Int64) < _YEAR_ONE),
+        (found.is_null() & read.is_not_null()) | (found.cast(pl.Datetime("us")).cast(pl.Int64) < MICROS[0]),
     )
     return found
 
