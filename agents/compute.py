@@ -115,7 +115,7 @@ class Computer:
                 continue
             coverage = shuffle.Coverage(name, start, flush.next_offset, task.clock)
             mine = parts.get((task.tp.partition,))
-            targets = {} if mine is None else shuffle.split(mine.drop("_partition", "_row"), count)
+            targets = {} if mine is None else shuffle.split(mine.drop("_partition"), count)
             for target in range(count):
                 value = shuffle.encode(targets.get(target), coverage)
                 flush.add(view.repartition, target, [Record(name.encode(), value)])

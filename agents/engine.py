@@ -76,8 +76,7 @@ class Engine:
         self._writing: asyncio.Task[None] | None = None
         self._opening: dict[TopicPartition, asyncio.Task[None]] = {}
         self._last = 0.0
-        self._room = asyncio.Event()
-        self._room.set()
+        self._flushes = 0
 
     # -- assignment
 
@@ -258,6 +257,7 @@ class Engine:
     async def _write(self, flushes: list[TaskFlush], cut: float) -> None:
         try:
             done = await self._persister(flushes)
+            self._flushes += 1
             self.metrics.flushed(done, asyncio.get_running_loop().time() - cut)
         except asyncio.CancelledError:
             raise
@@ -293,6 +293,11 @@ class Engine:
         return out
 
     @property
+    def progress(self) -> int:
+        """A number that changes while events are taken, or flushes written."""
+        return sum(t.taken for t in self.tasks.values()) + self._flushes
+
+    @property
     def idle(self) -> bool:
         """Everything assigned is open, and nothing is pending or being written."""
         writing = self._writing is not None and not self._writing.done()
@@ -300,5 +305,6 @@ class Engine:
             not writing
             and not self._opening
             and not self._pending_events()
+            and bool(self.tasks)
             and all(t.life is Life.OPEN for t in self.tasks.values())
         )

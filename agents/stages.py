@@ -103,7 +103,7 @@ def decoder_of(source: StreamSource, resolve: Resolve | None) -> SourceDecoder:
     """The decoder of a source's topics, in its declared format and framing."""
     return SourceDecoder(
         source.columns if source.avro_schema is None else source.avro_schema,
-        format=source.format,
-        framing=source.framing,
+        format="json" if source.format == "json" else "avro",
+        framing="registry" if source.framing == "registry" else "none",
         resolve=resolve,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import faust
@@ -16,6 +16,13 @@ class HeadraceApp(faust.App):
     """A Faust app on the raw transport. `flow` is set before the app starts."""
 
     flow: Flow
+    close: Callable[[], Awaitable[None]] | None = None
+
+    async def on_shutdown(self) -> None:
+        """The last step of stopping: the consumer has committed and left its group."""
+        await super().on_shutdown()
+        if self.close is not None:
+            await self.close()
 
     def _new_transport(self) -> RawTransport:
         return RawTransport(self.conf.broker_consumer, self)

@@ -68,7 +68,7 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
     name = settings.project
     registry = SchemaRegistry(settings.registry.url) if settings.registry.url else None
     sources = source_stages(
-        project, name, clock=settings.clock, resolve=registry.schema if registry else None
+        project, name, clock=settings.clock, resolve=registry.by_id if registry else None
     )
     if not sources:
         raise StateError("no view is online: there is nothing to do for a worker")

@@ -158,7 +158,15 @@ class RawConsumer(driver.Consumer):
             for tp, offset in durable.items()
             if TP(*tp) in assigned and self._committed_offset.get(TP(*tp)) != offset
         }
-        if not offsets or not await self._commit(offsets):
+        if not offsets:
+            return False
+        try:
+            committed = await self._commit(offsets)
+        except RuntimeError:
+            if self.app.should_stop:  # a crash ends the consumer's thread first; the commit is but a hint
+                return False
+            raise
+        if not committed:
             return False
         self._committed_offset.update(offsets)
         self.app.monitor.on_tp_commit(offsets)

@@ -1,0 +1,42 @@
+"""`headrace history`: every event from Kafka to Delta Lake, until it is stopped."""
+
+from __future__ import annotations
+
+import typer
+
+from app.worker_verb import For, UntilIdle, seconds
+from headrace.cli.typed import DEFAULT_CONFIG, Config
+
+
+def history(for_: For = None, until_idle: UntilIdle = None, config: Config = DEFAULT_CONFIG) -> None:
+    """Keep every event: one Delta Lake table for each source, each event exactly once.
+
+    A process and consumer group of its own: it never delays the features. SIGTERM or Ctrl-C commits what was
+    fetched before it ends.
+
+    Example: [bold]headrace history --until-idle 5s[/bold]
+    """
+    import time
+
+    from app.embedding import embedded_parts
+    from app.history import history as build
+    from app.process import configure_logging, run, wait_for_kafka
+    from headrace.loading import load
+    from headrace.settings import load_settings
+
+    for_seconds, idle_seconds = seconds(for_, "--for"), seconds(until_idle, "--until-idle")
+    settings = load_settings(config)
+    configure_logging(settings)
+    project = load(config)
+    with embedded_parts(settings, project) as settings:
+        cluster = wait_for_kafka(settings, time.sleep)
+        made = build(project, settings, cluster)
+        code = run(
+            made.app,
+            close=made.flow.close,
+            idle=lambda: made.flow.idle,
+            progress=lambda: made.flow.progress,
+            for_seconds=for_seconds,
+            until_idle=idle_seconds,
+        )
+    raise typer.Exit(code)

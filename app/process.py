@@ -1,0 +1,123 @@
+"""A long-running process of ours: logging, waiting for Kafka, Faust's worker, and how it ends by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import faust
+from rich.console import Console
+from rich.logging import RichHandler
+
+from app.faust_app import HeadraceApp
+from app.kafka import Cluster, connect
+from headrace.errors import UnavailableError
+from headrace.settings import Settings
+
+log = logging.getLogger("headrace")
+
+
+def configure_logging(settings: Settings) -> None:
+    """Our log on standard error: Rich lines on a terminal, plain or JSON lines elsewhere."""
+    handler: logging.Handler
+    if settings.log.format == "json":
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_JsonFormatter())
+    elif sys.stderr.isatty():
+        handler = RichHandler(console=Console(stderr=True), show_path=False)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    log.setLevel(settings.log.level.upper())
+    for noisy in ("aiokafka", "faust", "mode"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        import orjson
+
+        said = {
+            "at": self.formatTime(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            said["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(said).decode()
+
+
+def wait_for_kafka(settings: Settings, sleep: Callable[[float], None]) -> Cluster:
+    """The cluster, once it answers; says what it waits for."""
+    attempt = 0
+    while True:
+        try:
+            return connect(settings.kafka)
+        except UnavailableError as exc:
+            attempt += 1
+            log.warning("waiting for Kafka: %s", exc)
+            sleep(min(0.5 * 2**attempt, 10.0))
+
+
+def run(
+    app: HeadraceApp,
+    *,
+    close: Callable[[], Awaitable[None]],
+    idle: Callable[[], bool],
+    progress: Callable[[], int],
+    for_seconds: float | None,
+    until_idle: float | None,
+) -> int:
+    """Run a Faust app until SIGTERM or SIGINT, or for a time, or until it has been idle for a time.
+
+    `close()` is awaited last of all. `idle()`: nothing is at hand; `progress()`: a number that changes while
+    there is work. Returns the exit code: 0, or 1 if the app crashed.
+    """
+
+    app.close = close
+
+    @app.task
+    async def ending() -> None:
+        loop = asyncio.get_running_loop()
+        begun = quiet = loop.time()
+        last = -1
+        while not app.should_stop:
+            await asyncio.sleep(0.05)
+            now, at = loop.time(), progress()
+            if at != last or not idle():
+                last, quiet = at, now
+            if for_seconds is not None and now - begun >= for_seconds:
+                break
+            if until_idle is not None and now - quiet >= until_idle:
+                break
+        if not app.should_stop:
+            signal.raise_signal(signal.SIGTERM)
+
+    worker = _Worker(app, loglevel="WARNING", redirect_stdouts=False, quiet=True, override_logging=False)
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as exc:
+        return int(exc.code or 0)
+    except Exception as exc:
+        log.debug("ended by %r", exc)
+        return 1
+    return 0
+
+
+class _Worker(faust.Worker):
+    """Faust's worker, without its banner, spinner and logging."""
+
+    def _setup_logging(self) -> Any:
+        return None
+
+    def say(self, *messages: Any, **options: Any) -> None:
+        """Nothing: what there is to say goes through our log."""
