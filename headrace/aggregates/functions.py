@@ -49,8 +49,9 @@ def compile_function(function: str, type: DataType, options: Mapping[str, object
     if function in ("any", "all"):
         if type not in (Bool, Null):
             raise TypeError("a condition (Bool)", str(type))
+        empty = function == "all"
         algebra = largest_of(Bool) if function == "any" else smallest_of(Bool)
-        return Compiled((algebra,), Bool, results.shown_word(Bool), function == "all")
+        return Compiled((algebra,), Bool, results.shown_truth(empty=empty), empty)
     if function in ("sum", "avg", "stddev", "variance"):
         if not is_numeric(type):
             raise TypeError("a number", str(type))

@@ -22,7 +22,10 @@ class Moments(Algebra):
     def of_rows(self, values: pl.Series, rows: Rows) -> Partials:
         has = present(values)
         mean = np.asarray(values.cast(pl.Float64).fill_null(0.0).to_numpy(), "f8")
-        return Partials(has, (has.astype("f8"), mean, np.zeros(len(mean))))
+        with np.errstate(invalid="ignore"):
+            return Partials(
+                has, (has.astype("f8"), mean, mean - mean)
+            )  # NaN of what is not finite, as in Spark
 
     def merge(self, parts: Partials, starts: Ints) -> Partials:
         if len(starts) == len(parts):

@@ -124,6 +124,15 @@ def shown_word(type: DataType, at: int = 0) -> Finish:
     return finish
 
 
+def shown_truth(*, empty: bool) -> Finish:
+    """Whether the word is not 0; `empty` without any."""
+
+    def finish(parts: Sequence[Partials]) -> Result:
+        return pl.Series(np.where(parts[0].has, parts[0].words[0] != 0, empty)), 0
+
+    return finish
+
+
 def shown_bytes(type: DataType) -> Finish:
     """The value in the blob; null without any."""
 

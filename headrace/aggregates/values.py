@@ -37,6 +37,7 @@ from headrace.types import (
 
 _BELOW_SIGN = np.int64(2**63 - 1)
 _SIGN = np.uint64(2**63)
+_ZERO = b"\x80" + bytes(15)
 
 
 def is_word(type: DataType) -> bool:
@@ -120,7 +121,7 @@ def from_bytes(texts: pl.Series, type: DataType) -> pl.Series:
     if type == Bytes:
         return texts
     if isinstance(type, Decimal):
-        raw = b"".join(texts.fill_null(bytes(16)).to_list())
+        raw = b"".join(texts.fill_null(_ZERO).to_list())
         pairs = np.frombuffer(raw, ">u8").reshape(-1, 2).astype("u8")
         series = decimals(pairs[:, 1].view("i8"), (pairs[:, 0] ^ _SIGN).view("i8"), type)
         return series.set(texts.is_null(), None) if texts.null_count() else series

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from headrace.definitions import BatchSource, FeatureView, StreamSource
 from headrace.errors import DefinitionError
 from headrace.expressions import Expression, compile_expression
+from headrace.functions import Function
 from headrace.types import Bool, DataType, Null
 
 
@@ -45,7 +46,7 @@ class RowLevel:
     schema: dict[str, DataType]
 
 
-def compile_rows(view: FeatureView, functions: Mapping[str, object], mistakes: Mistakes) -> RowLevel:
+def compile_rows(view: FeatureView, functions: Mapping[str, Function], mistakes: Mistakes) -> RowLevel:
     """The row level of the view; what could not be compiled is left out and among the mistakes."""
     source = source_columns(view, mistakes)
     schema = dict(source)
@@ -93,7 +94,11 @@ def source_columns(view: FeatureView, mistakes: Mistakes) -> dict[str, DataType]
 
 
 def compiled(
-    text: str, schema: Mapping[str, DataType], functions: Mapping[str, object], field: str, mistakes: Mistakes
+    text: str,
+    schema: Mapping[str, DataType],
+    functions: Mapping[str, Function],
+    field: str,
+    mistakes: Mistakes,
 ) -> Expression | None:
     """The expression, or None and one more mistake."""
     try:
@@ -104,7 +109,11 @@ def compiled(
 
 
 def condition(
-    text: str, schema: Mapping[str, DataType], functions: Mapping[str, object], field: str, mistakes: Mistakes
+    text: str,
+    schema: Mapping[str, DataType],
+    functions: Mapping[str, Function],
+    field: str,
+    mistakes: Mistakes,
 ) -> Expression | None:
     """An expression that is true or not."""
     made = compiled(text, schema, functions, field, mistakes)

@@ -10,11 +10,12 @@ import polars as pl
 from headrace.aggregates.declare import UNSET, Aggregate
 from headrace.aggregates.functions import compile_function
 from headrace.definitions import FeatureView
-from headrace.expressions import cast_expression
+from headrace.expressions import can_cast, cast_expression
+from headrace.functions import Function
 from headrace.panes.features import Feature, Part
 from headrace.panes.levels import Level, Slot, run_of
 from headrace.plan.compiling import Mistakes, compiled, condition
-from headrace.types import Bool, DataType, Float64, is_numeric
+from headrace.types import Bool, DataType, Float64, Int8, Int16, Int32, Null, is_numeric
 from headrace.windows import Window, step_of
 
 
@@ -65,7 +66,7 @@ class FeaturePlan:
 
 
 def compile_features(
-    view: FeatureView, schema: Mapping[str, DataType], functions: Mapping[str, object], mistakes: Mistakes
+    view: FeatureView, schema: Mapping[str, DataType], functions: Mapping[str, Function], mistakes: Mistakes
 ) -> FeaturePlan:
     """The plan of the view's features over rows of `schema`."""
     plan = FeaturePlan(schema, getattr(view.source, "lateness", 0))
@@ -87,7 +88,7 @@ def _part(
     view: FeatureView,
     plan: FeaturePlan,
     aggregate: Aggregate,
-    functions: Mapping[str, object],
+    functions: Mapping[str, Function],
     where: str,
     mistakes: Mistakes,
 ) -> tuple[Part, Window] | None:
@@ -122,7 +123,7 @@ def _part(
 def _input(
     plan: FeaturePlan,
     aggregate: Aggregate,
-    functions: Mapping[str, object],
+    functions: Mapping[str, Function],
     where: str,
     mistakes: Mistakes,
 ) -> tuple[str | None, DataType] | None:
@@ -138,10 +139,16 @@ def _input(
             return None
         if only is None:
             return None, Bool
-        expr, type, text = pl.when(only.polars).then(pl.lit(True)), Bool, "1"
+        expr: pl.Expr = pl.when(only.polars).then(pl.lit(True))
+        type: DataType = Bool
+        text = "*"
     else:
         value = compiled(aggregate.expr, plan.schema, functions, where, mistakes)
         if value is None:
+            return None
+        if value.type == Null:
+            hint = "Give it a type, such as `cast(null as int)`."
+            mistakes.add("the expression is always null", where, got=f"`{aggregate.expr}`", hint=hint)
             return None
         plan.deterministic &= value.deterministic
         expr, type, text = value.polars, value.type, " ".join(aggregate.expr.split())
@@ -175,14 +182,15 @@ def _feature(
         inferred: DataType = Float64
     else:
         inferred = parts[0].compiled.type
-    stated = inferred if aggregate.type is None else aggregate.type
+    stated = aggregate.type or (Int32 if inferred in (Int8, Int16) else inferred)
     cast = None
     if stated != inferred:
-        try:
-            cast = cast_expression(pl.col("v"), inferred, stated)
-        except Exception as error:
-            mistakes.add(str(error), where, expected=str(stated), got=str(inferred))
+        if not can_cast(inferred, stated):
+            mistakes.add(
+                "Spark does not cast one to the other", where, expected=str(stated), got=str(inferred)
+            )
             return None
+        cast = cast_expression(pl.col("v"), inferred, stated)
     default = None
     if aggregate.default is not UNSET and aggregate.default is not None:
         try:

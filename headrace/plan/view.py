@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from headrace.definitions import FeatureView, StreamSource
+from headrace.definitions.feature_view import fits
 from headrace.errors import ProjectError
+from headrace.functions import Function
 from headrace.panes.features import Feature
 from headrace.panes.levels import Level
 from headrace.plan.compiling import Mistakes, compile_rows
@@ -79,21 +81,29 @@ class ViewPlan:
         return {**meta, **{k: t.polars for k, t in self.inputs.items()}}
 
 
-def plan_view(view: FeatureView, *, functions: Mapping[str, object] | None = None) -> ViewPlan:
-    """Compile a view. `functions` are the Python functions that its expressions may call, by name.
+def plan_view(view: FeatureView, *, functions: Mapping[str, Function] | None = None) -> ViewPlan:
+    """Compile a view. `functions` are the Python functions that its expressions may call (None: those it was declared with).
 
     Raises DefinitionError for a mistake, ProjectError for several: all mistakes of the view, each with its
     field.
     """
     mistakes = Mistakes(view)
-    known = functions or {}
+    known = view.functions if functions is None else functions
     rows = compile_rows(view, known, mistakes)
     if not rows.source and mistakes.found:
         raise mistakes.found[0]
     features = compile_features(view, rows.schema, known, mistakes)
-    for key in view.entity.keys:
+    for key, wanted in view.entity.keys.items():
         if key not in rows.schema:
             mistakes.add(f"{view.entity.name}'s key `{key}` is no column", "entity")
+        elif not fits(rows.schema[key], wanted):
+            mistakes.add(
+                f"{view.entity.name}'s key `{key}` has another type here",
+                f"columns.{key}" if key in view.columns else "entity",
+                expected=str(wanted),
+                got=str(rows.schema[key]),
+                hint=f"Cast it, or declare the key as {rows.schema[key]}.",
+            )
     if mistakes.found:
         raise mistakes.found[0] if len(mistakes.found) == 1 else ProjectError(mistakes.found)
     projection = Projection(

@@ -14,7 +14,6 @@ from typing import Any, Literal
 import polars as pl
 
 from headrace.definitions import FeatureRef, FeatureService, FeatureView, StreamSource
-from headrace.definitions.functions import known_functions
 from headrace.durations import format_instant, parse_duration, parse_instant
 from headrace.errors import UsageError, did_you_mean
 from headrace.online.keys import parse_entity_key, python_entity_key
@@ -37,8 +36,7 @@ class Run:
         self.now = now
         self.clock = clock
         self.dead_letters: list[dict[str, object]] = []
-        functions = known_functions()
-        plans = [plan_view(view, functions=functions) for view in views]
+        plans = [plan_view(view, functions=view.functions) for view in views]
         self._views = {plan.view.name: ViewRun(plan, project, clock) for plan in plans}
         self._sources = {plan.view.source.name: plan.source for plan in plans}
         self._offsets = dict.fromkeys(self._sources, 0)

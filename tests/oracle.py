@@ -1,0 +1,169 @@
+"""The meaning of a view, in plain Python, next to spec sections 3 and 4. Slow and obviously right.
+
+Shares no code with the engine but `floor`: events are dicts, windows are lists of them, numbers are exact where
+they should be. What an expression means is given by the test (`values`: text -> function of a row).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from decimal import ROUND_HALF_UP, Context, Decimal
+from fractions import Fraction
+from functools import reduce
+from typing import Any
+
+Row = Mapping[str, Any]
+SECOND = 1_000_000
+EMPTY = {"count": 0, "count_if": 0, "sum": 0, "any": False, "all": True}
+EXACT = Context(prec=120, rounding=ROUND_HALF_UP)
+
+
+def floor(t: int, step: int, offset: int) -> int:
+    return (t - offset) // step * step + offset
+
+
+def bounds(over: Any, t: int, lateness: int) -> tuple[float, float]:
+    """(start, end) as of t. Windows of these tests state their step."""
+    if over.kind == "lifetime":
+        return -math.inf, math.inf
+    end = floor(t, over.step, over.offset) + over.step
+    if over.closed:
+        end = floor(t - lateness, over.step, over.offset)
+    return end - over.size, end
+
+
+def select(
+    events: list[Row],
+    aggregate: Any,
+    t: int,
+    lateness: int,
+    values: Mapping[str, Callable],
+    later: bool = False,
+) -> list[Any]:
+    """The values that the aggregate covers as of t, by (event time, order); nulls are skipped.
+
+    With `later`, those of a closed window that it does not cover yet.
+    """
+    start, end = bounds(aggregate.over, t, lateness)
+    if later:
+        start, end = end, math.inf
+    out = []
+    for row in sorted(events, key=lambda r: (r["t"], r["order"])):
+        if not (start <= row["t"] < end and row["t"] <= t):
+            continue
+        if aggregate.where is not None and values[aggregate.where](row) is not True:
+            continue
+        value = True if aggregate.expr is None else values[aggregate.expr](row)
+        if value is not None and (aggregate.function != "count_if" or value):
+            out.append(value)
+    return out
+
+
+def compute(aggregate: Any, xs: list[Any]) -> Any:
+    """The value over the covered values `xs`."""
+    function = aggregate.function
+    if not xs:
+        return EMPTY.get(function)
+    if function in ("count", "count_if"):
+        return len(xs)
+    if function == "sum":
+        if isinstance(xs[0], float):
+            return plus(xs)
+        total = exact_sum(xs)
+        return max(-(2**63), min(2**63 - 1, total)) if isinstance(total, int) else total
+    if function == "avg":
+        if isinstance(xs[0], float):
+            return plus(xs) / len(xs)
+        if isinstance(xs[0], Decimal):
+            unit = Decimal(1).scaleb(xs[0].as_tuple().exponent - 4)
+            return EXACT.divide(exact_sum(xs), Decimal(len(xs))).quantize(unit, context=EXACT)
+        return float(Fraction(sum(xs), len(xs)))
+    if function in ("min", "max"):
+        numbers = [x for x in xs if x == x]
+        if function == "max":
+            return max(numbers) if len(numbers) == len(xs) else math.nan
+        return min(numbers) if numbers else math.nan
+    if function == "first":
+        return xs[0]
+    if function == "latest":
+        return xs[-1]
+    if function == "any":
+        return any(xs)
+    if function == "all":
+        return all(xs)
+    return deviation(aggregate, xs)
+
+
+def exact_sum(xs: list[Any]) -> Any:
+    return reduce(EXACT.add, xs) if isinstance(xs[0], Decimal) else sum(xs)
+
+
+def deviation(aggregate: Any, xs: list[Any]) -> float | None:
+    population = dict(aggregate.options)["population"]
+    n = len(xs) if population else len(xs) - 1
+    if n == 0:
+        return None
+    if any(not math.isfinite(x) for x in xs):
+        return math.nan
+    mean = sum(map(Fraction, xs)) / len(xs)
+    variance = sum((Fraction(x) - mean) ** 2 for x in xs) / n
+    return math.sqrt(variance) if aggregate.function == "stddev" else float(variance)
+
+
+def plus(xs: list[float]) -> float:
+    try:
+        return math.fsum(xs)
+    except (ValueError, OverflowError):  # infinities of both signs
+        return sum(xs)
+
+
+def feature(
+    aggregate: Any, events: list[Row], t: int, lateness: int, values: Mapping[str, Callable]
+) -> tuple[Any, bool]:
+    """(the value, whether it covers any value)."""
+    if aggregate.function == "ratio":
+        (a, has_a), (b, has_b) = (feature(p, events, t, lateness, values) for p in aggregate.parts)
+        value = None if a is None or b is None or b == 0 else over(float(a), float(b))
+        return value, has_a or has_b
+    xs = select(events, aggregate, t, lateness, values)
+    return compute(aggregate, xs), bool(xs)
+
+
+def over(a: float, b: float) -> float:
+    return a / b
+
+
+class Entity:
+    """What is known of one entity: its events, and the T that never falls."""
+
+    def __init__(self) -> None:
+        self.events: list[Row] = []
+        self.t = -math.inf
+
+    def apply(self, rows: list[Row], clock: float, ttl: int | None) -> None:
+        """A flush with these rows of the entity, at this clock."""
+        self.t = max([self.t, clock, *(r["t"] for r in rows)])
+        self.events = sorted([*self.events, *rows], key=lambda r: (r["t"], r["order"]))
+        if ttl is None:
+            return
+        for i in range(len(self.events) - 1, 0, -1):  # after a gap of a ttl it began anew
+            if self.events[i]["t"] - self.events[i - 1]["t"] >= ttl:
+                self.events = self.events[i:]
+                break
+        if self.events and self.events[-1]["t"] + ttl <= self.t:
+            self.events = []
+
+    def forget(self, view: Any, lateness: int, values: Mapping[str, Callable], clock: float) -> None:
+        """An entity of which nothing counts, now or later, is removed from state, once the clock keeps its T."""
+        parts = [p for a in view.features.values() for p in a.parts or (a,)]
+        alive = any(
+            select(self.events, p, self.t, lateness, values, later) for p in parts for later in (False, True)
+        )
+        if not alive and self.t <= clock:
+            self.events = []
+
+    def features(self, view: Any, lateness: int, values: Mapping[str, Callable]) -> dict[str, Any] | None:
+        """Each feature as of T, or None where none covers any value (then Redis has no key)."""
+        found = {n: feature(a, self.events, self.t, lateness, values) for n, a in view.features.items()}
+        return {n: v for n, (v, _) in found.items()} if any(has for _, has in found.values()) else None

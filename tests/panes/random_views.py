@@ -1,0 +1,180 @@
+"""Random views and streams for property tests, with what their expressions mean in Python."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+import headrace as hr
+from headrace import windows
+from headrace.aggregates import declare
+
+SECOND = 1_000_000
+
+CASES = settings(  # HEADRACE_CASES=10000 for a long run
+    max_examples=int(os.environ.get("HEADRACE_CASES", "150")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+SCHEMA = {
+    "e": hr.Int64,
+    "t": hr.Timestamp,
+    "i": hr.Int64,
+    "f": hr.Float64,
+    "d": hr.Decimal(10, 2),
+    "w": hr.Decimal(30, 4),
+    "s": hr.String,
+    "b": hr.Bool,
+    "l": hr.List(hr.String),
+}
+VALUES = {name: (lambda row, name=name: row[name]) for name in SCHEMA} | {
+    "i > 0": lambda row: None if row["i"] is None else row["i"] > 0,
+    "s = 'a'": lambda row: None if row["s"] is None else row["s"] == "a",
+}
+WHERE = [None, None, "b", "i > 0", "s = 'a'"]
+NUMBERS = ["i", "f", "d", "w"]
+
+
+def seconds(n: int) -> timedelta:
+    return timedelta(seconds=n)
+
+
+def window() -> st.SearchStrategy[Any]:
+    """Windows of seconds: with few panes (all in the head) and with many (in runs)."""
+    sizes = st.sampled_from([1, 5, 20])
+    steps = st.sampled_from([(10, 1), (20, 5), (30, 1), (60, 2), (200, 1), (200, 10)])
+    offset = st.sampled_from([0, 0, 1, 3]).map(seconds)
+    closed = st.booleans()
+    return st.one_of(
+        st.builds(lambda s, c, o: windows.tumbling(seconds(s), closed=c, offset=o), sizes, closed, offset),
+        st.builds(
+            lambda p, c, o: windows.hopping(*map(seconds, p), closed=c, offset=o), steps, closed, offset
+        ),
+        st.builds(lambda p, o: windows.rolling(*map(seconds, p), offset=o), steps, offset),
+        st.just(windows.lifetime()),
+    )
+
+
+def aggregate() -> st.SearchStrategy[Any]:
+    """Any aggregate but ratio."""
+
+    def made(function: str, over: Any, where: str | None, data: tuple[str, str, str, str, bool]) -> Any:
+        number, ordered, anything, _, population = data
+        make = getattr(declare, function)
+        if function == "count":
+            return make(None if population else anything, over=over, where=where)
+        if function in ("count_if", "any", "all"):
+            return make("b", over=over, where=where)
+        if function in ("sum", "avg"):
+            return make(number, over=over, where=where)
+        if function in ("stddev", "variance"):
+            return make("f" if population else "i", over=over, where=where, population=population)
+        return make(ordered if function in ("min", "max") else anything, over=over, where=where)
+
+    functions = [
+        "count",
+        "count_if",
+        "sum",
+        "avg",
+        "min",
+        "max",
+        "stddev",
+        "variance",
+        "first",
+        "latest",
+        "any",
+        "all",
+    ]
+    ordered = st.sampled_from([*NUMBERS, "s", "b", "t"])
+    choice = st.tuples(
+        st.sampled_from(NUMBERS), ordered, st.sampled_from(list(SCHEMA)), st.just(""), st.booleans()
+    )
+    return st.builds(made, st.sampled_from(functions), window(), st.sampled_from(WHERE), choice)
+
+
+@st.composite
+def views(draw: st.DrawFn, *, ttl: bool = True) -> hr.FeatureView:
+    """A view of one to five features."""
+    found = draw(st.lists(aggregate(), min_size=1, max_size=5))
+    features = {f"f{i}": a for i, a in enumerate(found)}
+    if draw(st.integers(0, 3)) == 0:
+        a, b = draw(st.lists(st.builds(_number, window(), st.sampled_from(WHERE)), min_size=2, max_size=2))
+        features["r"] = declare.ratio(a, b)
+    lateness = draw(st.sampled_from([0, 0, 3, 30]))
+    source = hr.StreamSource(
+        "events", schema=SCHEMA, format="json", key="e", timestamp="t", lateness=seconds(lateness)
+    )
+    where = draw(st.sampled_from([None, None, "i > 0"]))
+    age = draw(st.sampled_from([None, None, 15, 90])) if ttl else None
+    entity = hr.Entity("entity", keys={"e": hr.Int64})
+    return hr.FeatureView(
+        "v", entity=entity, source=source, where=where, features=features, ttl=age and seconds(age)
+    )
+
+
+def _number(over: Any, where: str | None) -> Any:
+    return declare.sum("i", over=over, where=where)
+
+
+def optional(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(st.none(), values, values, values)
+
+
+def decimals(digits: int, scale: int) -> st.SearchStrategy[Any]:
+    largest = 10**digits - 1
+    return st.integers(-largest, largest).map(lambda n: Decimal(f"{n}E-{scale}"))
+
+
+def rows() -> st.SearchStrategy[Any]:
+    """An event without its time: small numbers mostly, the largest sometimes."""
+    return st.fixed_dictionaries(
+        {
+            "e": st.sampled_from([0, 1, 2, 3]),
+            "i": optional(st.one_of(st.integers(-3, 3), st.sampled_from([2**63 - 1, -(2**63)]))),
+            "f": optional(
+                st.one_of(
+                    st.floats(-1e9, 1e9).map(lambda x: x + 0.0), st.sampled_from([float("nan"), float("inf")])
+                )
+            ),
+            "d": optional(decimals(10, 2)),
+            "w": optional(st.one_of(decimals(3, 4), decimals(30, 4))),
+            "s": optional(st.sampled_from(["", "a", "b", "ä", "zz" * 20])),
+            "b": optional(st.booleans()),
+            "l": optional(st.lists(optional(st.sampled_from(["x", "y"])), max_size=2)),
+        }
+    )
+
+
+@st.composite
+def streams(draw: st.DrawFn, max_size: int = 40) -> list[dict[str, Any]]:
+    """Events in arrival order: time moves on in jumps, some events are late, some of one time."""
+    now, out = draw(st.integers(-100, 100)) * SECOND, []
+    for row in draw(st.lists(rows(), max_size=max_size)):
+        now += draw(st.sampled_from([0, 0, 1, 1_000, 300_000, SECOND, 4 * SECOND, 40 * SECOND]))
+        behind = draw(st.sampled_from([0, 0, 0, 0, 1, 500_000, 2 * SECOND, 9 * SECOND, 70 * SECOND]))
+        out.append({**row, "t": now - behind, "now": now})
+    return out
+
+
+def frame(events: list[dict[str, Any]], first: int) -> pl.DataFrame:
+    """A source's frame of events, with offsets from `first` on; the entity decides the partition."""
+    columns = {}
+    for name, t in SCHEMA.items():
+        given = [ev[name] for ev in events]
+        columns[name] = pl.Series(name, given, dtype=pl.Int64 if name == "t" else t.polars).cast(t.polars)
+    n = len(events)
+    return pl.DataFrame(
+        {
+            **columns,
+            "_partition": pl.Series([ev["e"] % 2 for ev in events], dtype=pl.Int32),
+            "_offset": pl.Series(range(first, first + n), dtype=pl.Int64),
+            "_timestamp": pl.Series([ev["now"] for ev in events], dtype=pl.Int64),
+            "_row": pl.Series(range(n), dtype=pl.Int64),
+        }
+    )

@@ -1,0 +1,124 @@
+"""Random views over random streams: after every flush the online store is what the oracle says."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace.plan import plan_view
+from tests.oracle import Entity, select
+from tests.panes.harness import Engine
+from tests.panes.random_views import CASES, SECOND, VALUES, frame, streams, views
+
+CLOCKS = st.sampled_from(["wall", "event", "event", 90 * SECOND])
+
+
+@CASES
+@given(view=views(), stream=streams(), clock=CLOCKS, data=st.data())
+def test_online_values_equal_the_oracle_after_every_flush(
+    view: Any, stream: list[dict[str, Any]], clock: Any, data: st.DataObject
+) -> None:
+    run_both(view, stream, clock, data)
+
+
+def run_both(view: Any, stream: list[dict[str, Any]], clock: Any, data: st.DataObject) -> None:
+    engine = Engine(plan_view(view), clock)
+    lateness = view.source.lateness
+    entities: dict[str, Entity] = defaultdict(Entity)
+    wall, at = -1000 * SECOND, 0
+    while at < len(stream):
+        size = data.draw(st.integers(1, 8), label="events in the flush")
+        batch = [{**ev, "order": at + i} for i, ev in enumerate(stream[at : at + size])]
+        wall = max(wall, batch[-1]["now"]) + data.draw(
+            st.sampled_from([0, 0, SECOND, 30 * SECOND]), label="later"
+        )
+        rows = engine.accept(frame(batch, at), wall)
+        engine.flush(rows, with_timers=data.draw(st.booleans(), label="with timers"))
+        at += size
+        if data.draw(st.integers(0, 5), label="restart") == 0:
+            engine.restart()
+
+        counted = [ev for ev in batch if isinstance(clock, str) or ev["t"] <= clock]
+        if view.where is not None:
+            counted = [ev for ev in counted if VALUES[view.where](ev) is True]
+        for key in {str(ev["e"]) for ev in counted} | set(entities):
+            mine = [ev for ev in counted if str(ev["e"]) == key]
+            entities[key].apply(mine, engine.clocks[int(key) % 2], view.ttl)
+        for key, entity in entities.items():
+            expected = entity.features(view, lateness, VALUES)
+            check(view, engine.online.get(key), expected, entity, lateness)
+            entity.forget(view, lateness, VALUES, engine.clocks[int(key) % 2])
+            assert bool(entity.events) <= ((int(key) % 2, b"h" + key.encode()) in engine.state)
+
+
+def check(
+    view: Any, got: dict[str, Any] | None, expected: dict[str, Any] | None, entity: Entity, lateness: int
+) -> None:
+    assert (got is None) == (expected is None), (got, expected)
+    if got is None or expected is None:
+        return
+    assert got["_as_of"] <= entity.t
+    assert got["_event_time"] == entity.events[-1]["t"]
+    for name, aggregate in view.features.items():
+        scale = scale_of(aggregate, entity, lateness)
+        assert same(got[name], expected[name], scale), (name, str(aggregate), got[name], expected[name])
+
+
+def scale_of(aggregate: Any, entity: Entity, lateness: int) -> float:
+    """What the error of a float is measured by: the sum of absolute values."""
+    if aggregate.function not in ("sum", "avg", "stddev", "variance"):
+        return 1.0
+    xs = [
+        abs(float(x))
+        for x in select(entity.events, aggregate, entity.t, lateness, VALUES)
+        if math.isfinite(x)
+    ]
+    return 1.0 + sum(xs) * (max(xs, default=1.0) if aggregate.function == "variance" else 1.0)
+
+
+def same(got: Any, expected: Any, scale: float) -> bool:
+    if isinstance(got, datetime):
+        return round(got.timestamp() * 1e6) == expected
+    if isinstance(expected, Decimal) or not isinstance(expected, float):
+        return bool(got == expected)
+    if not math.isfinite(expected):
+        return repr(got) == repr(expected)
+    return bool(abs(got - expected) <= 1e-9 * scale * max(1.0, abs(expected)))
+
+
+@pytest.mark.parametrize("clock", ["wall", "event", 90 * SECOND])
+@CASES
+@given(view=views(ttl=False), stream=streams(), data=st.data())
+def test_a_batch_split_in_any_way_gives_the_same_values(
+    clock: Any, view: Any, stream: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    stream = [{**ev, "f": whole_number(ev["f"])} for ev in stream]
+    plan = plan_view(view)
+    whole, split = Engine(plan, clock), Engine(plan, clock)
+    wall = max((ev["now"] for ev in stream), default=0)
+    whole.flush(whole.accept(frame(stream, 0), wall))
+    at = 0
+    while at < len(stream):
+        size = data.draw(st.integers(1, 10))
+        part = stream[at : at + size]
+        split.flush(split.accept(frame(part, at), part[-1]["now"]))
+        at += size
+    split.flush(split.accept(frame([], at), wall))
+    assert set(whole.online) == set(split.online)
+    for key, row in whole.online.items():
+        for name, aggregate in view.features.items():
+            a, b = row[name], split.online[key][name]
+            close = isinstance(a, float) and isinstance(b, float) and abs(a - b) <= 1e-6 * max(1.0, abs(a))
+            assert a == b or close or (a != a and b != b), (name, str(aggregate), a, b)
+
+
+def whole_number(x: float | None) -> float | None:
+    """Floats whose sums are exact, so that the order of additions does not show."""
+    return float(round(x)) if x is not None and math.isfinite(x) else None
