@@ -55,6 +55,7 @@ def _fetch() -> int:
         install.kafka_jars,
         install.registry_app,
         install.versitygw,
+        install.toxiproxy,
         partial(java.java, 21),
     ]
     failed = 0

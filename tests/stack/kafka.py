@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import logging
-import subprocess
+import shlex
 import time
 import uuid
 from collections.abc import Mapping
@@ -59,18 +59,15 @@ class Broker(Component):
         properties = self.folder / "server.properties"
         properties.write_text(self._cluster.properties(self))
         (self.folder / "log4j2.properties").write_text(_LOG4J)
-        run = [str(java(_MINIMUM_JAVA)), "-XX:+UseSerialGC", "-cp", f"{kafka_jars()}/*"]
-        if not (self.folder / "data" / "meta.properties").exists():
-            tool = ["kafka.tools.StorageTool", "format", "-t", self._cluster.id, "-c", str(properties)]
-            logging_off = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"
-            subprocess.run(
-                [*run[:1], logging_off, *run[1:], *tool],
-                stdin=subprocess.DEVNULL,
-                check=True,
-                capture_output=True,
-            )
-        heap = [f"-Xmx{self._cluster.heap}", f"-Dlog4j2.configurationFile={self.folder}/log4j2.properties"]
-        return Command([run[0], *heap, *run[1:], "kafka.Kafka", str(properties)])
+        machine = [str(java(_MINIMUM_JAVA)), f"-Dlog4j2.configurationFile={self.folder}/log4j2.properties"]
+        jars = ["-XX:+UseSerialGC", "-cp", f"{kafka_jars()}/*"]
+        serve = [*machine, f"-Xmx{self._cluster.heap}", *jars, "kafka.Kafka", str(properties)]
+        if (self.folder / "data" / "meta.properties").exists():
+            return Command(serve)
+        # The shell formats the disk and becomes the broker, so that several brokers do so side by side.
+        tool = ["kafka.tools.StorageTool", "format", "-t", self._cluster.id, "-c", str(properties)]
+        format_disk = [*machine, *jars, *tool]
+        return Command(["sh", "-c", f"{shlex.join(format_disk)} && exec {shlex.join(serve)}"])
 
     def answers(self) -> bool:
         """Whether this broker sees every broker of the cluster."""
@@ -131,7 +128,9 @@ class Kafka:
             raise
 
     def stop(self) -> None:
-        """Stop every broker, in order."""
+        """Stop every broker, all at once: one by one, the last would wait for a quorum that is gone."""
+        for broker in self.brokers:
+            broker.terminate()
         for broker in self.brokers:
             broker.stop()
 

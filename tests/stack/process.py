@@ -117,13 +117,17 @@ class Component(ABC):
             self.kill()
             raise
 
+    def terminate(self) -> None:
+        """SIGTERM, without waiting; a paused process is resumed to hear it."""
+        if self._process is not None and self.running:
+            self.resume()
+            self._process.terminate()
+
     def stop(self, grace: float = 20.0) -> None:
         """SIGTERM, and SIGKILL if it is still there after `grace` seconds. Nothing if it is not running."""
         if self._process is None:
             return
-        if self.running:
-            self.resume()
-            self._process.terminate()
+        self.terminate()
         try:
             self._process.wait(grace)
         except subprocess.TimeoutExpired:
