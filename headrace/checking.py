@@ -7,13 +7,13 @@ something broken: a cascade teaches nothing.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from headrace.declaring import Mistakes
 from headrace.definitions.feature_view import FeatureView, when_declared
 from headrace.definitions.functions import Function
 from headrace.definitions.on_demand import OnDemandView
-from headrace.errors import DefinitionError, Place
+from headrace.errors import DefinitionError, ExpressionError, Place
 from headrace.expressions import compile_expression
 from headrace.plan import ViewPlan, plan_view
 from headrace.types import DataType
@@ -31,12 +31,29 @@ def check_view(view: FeatureView, mistakes: Mistakes) -> ViewPlan | None:
     try:
         plan = plan_view(sound, functions=sound.functions)
     except DefinitionError as error:
-        for one in getattr(error, "errors", (error,)):
+        for one in without_cascades(view, getattr(error, "errors", (error,))):
             one.definition = None
             one.place = place_of_field(view, one.field)
             mistakes.take(one)
         return None
     return None if view.broken else plan
+
+
+def without_cascades(view: FeatureView, errors: Sequence[DefinitionError]) -> list[DefinitionError]:
+    """The mistakes of a plan without those that only miss a column which is itself refused."""
+    refused = {(e.field or "").removeprefix("columns.").lower() for e in errors}
+    later = {name.lower(): name for name in view.columns}
+    kept = []
+    for error in errors:
+        missing = ""
+        if isinstance(error, ExpressionError) and error.reason == "unknown_column":
+            missing = error.message.rpartition("`")[0].rpartition("`")[2].lower()
+        if missing in refused and missing in later:
+            continue
+        if missing in later and (error.field or "").startswith("columns."):
+            error.hint = f"`{later[missing]}` is computed later: write it first."
+        kept.append(error)
+    return kept
 
 
 def without_broken_features(view: FeatureView) -> FeatureView | None:

@@ -122,6 +122,8 @@ class Mistakes:
     def inherit(self, errors: tuple[DefinitionError, ...], *, field: str) -> None:
         """Mistakes of a part (an aggregate, a window) that are collected already: told where, not again."""
         for one in errors:
+            if one.definition is None:
+                one.field = f"{field}.{one.field}" if one.field else field
             one.located(definition=self.definition, field=field)
             self.known.append(one)
 
@@ -178,6 +180,9 @@ def bind(
 
 
 _NEEDED = {
+    "entity": "Give the entity that it describes, such as entity=customer.",
+    "source": "Give the stream that it reads, such as source=payments.",
+    "step": "Give a duration that divides the size, such as hr.hopping('1h', '5m').",
     "over": "Give a duration such as over='48h', or a window such as over=hr.tumbling('1h').",
     "keys": "Give the join keys with their types, such as keys={'user_id': hr.Int64}.",
     "schema": "Give a path relative to the config folder, such as schema='schemas/payment.avsc'.",

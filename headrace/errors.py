@@ -78,6 +78,16 @@ class DefinitionError(HeadraceError):
         self.hint = hint
         self.place = place or Place()
 
+    @property
+    def file(self) -> str | None:
+        """The file that it stands in, if known."""
+        return self.place.file
+
+    @property
+    def line(self) -> int | None:
+        """The line that it stands in, if known."""
+        return self.place.line
+
     def located(
         self, *, definition: str | None = None, field: str | None = None, place: Place | None = None
     ) -> DefinitionError:

@@ -30,9 +30,9 @@ from headrace.definitions.feature_view import check_keys
 from headrace.errors import DefinitionError, HeadraceError, Place, ProjectError, UsageError
 from headrace.functions import Function
 from headrace.importing import importable
+from headrace.lines import Lines
 from headrace.project import Project, Views
 from headrace.registry import SchemaRegistry
-from headrace.repeated import repeated_keys
 from headrace.settings import load_settings
 
 if TYPE_CHECKING:
@@ -59,8 +59,9 @@ def load(config: str | Path = "config", *, registry: Registry | None = None) -> 
         with importable(root) as modules:
             for file in files:
                 modules.run(file)
+        lines = Lines(root)
         for file in files:
-            scope.mistakes.extend(repeated_keys(file, root))
+            scope.mistakes.extend(lines.read(file))
         scope.mistakes.extend(modules.mistakes)
         found = gather(modules.modules.values())
         if not modules.failed:
@@ -71,6 +72,8 @@ def load(config: str | Path = "config", *, registry: Registry | None = None) -> 
         project = _project(root, found, scope)
         plans = _plans(found, project.functions)
     if scope.mistakes:
+        for mistake in scope.mistakes:
+            lines.refine(mistake)
         raise ProjectError(sorted(_once(scope.mistakes), key=_order))
     object.__setattr__(project, "plans", plans)
     return project

@@ -106,7 +106,7 @@ def make(
             f"{function}() takes a type of Headrace",
             field="type",
             expected="a type such as hr.Int64",
-            got=repr(type),
+            got=f"`{type.__name__}`" if callable(type) else repr(type),
         )
     window = as_window(over)
     return Aggregate(

@@ -139,7 +139,11 @@ def data_type(value: object, mistakes: Mistakes, *, field: str) -> DataType:
         near = _PYTHON.get(named.lower())
         hint = f"Did you mean `hr.{near}`?" if near else None
     mistakes.add(
-        "not a type", field=field, expected="a type such as hr.Int64 or hr.String", got=repr(value), hint=hint
+        "not a type",
+        field=field,
+        expected="a type such as hr.Int64 or hr.String",
+        got=f"`{value.__name__}`" if isinstance(value, type) else repr(value),
+        hint=hint,
     )
     return Null
 

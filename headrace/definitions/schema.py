@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from headrace.avro import AvroSchema, parse_schema
+from headrace.avro.nodes import is_null
 from headrace.declaring import Mistakes, declaring
 from headrace.definitions import rules
 from headrace.errors import DefinitionError, SchemaError, did_you_mean
@@ -52,6 +53,13 @@ class Columns:
     types: Mapping[str, DataType]
     nullable: frozenset[str]
     avro: AvroSchema | None = None
+
+    @property
+    def always_null(self) -> frozenset[str]:
+        """The columns that the schema allows nothing but null."""
+        return (
+            frozenset(f.name for f in self.avro.root.fields if is_null(f.node)) if self.avro else frozenset()
+        )
 
 
 def read_columns(given: object, format: str, base: Path, mistakes: Mistakes) -> Columns | None:
@@ -128,8 +136,16 @@ def _parsed(text: str, what: str, mistakes: Mistakes) -> Columns | None:
 
 def from_avro(value: object, mistakes: Mistakes) -> Columns | None:
     """The columns of an Avro schema, parsed or as its JSON says; it must be a record."""
+    if not isinstance(value, AvroSchema | Mapping):
+        mistakes.add(
+            "an event's schema is a record",
+            field="schema",
+            expected='{"type": "record", "name": ..., "fields": [...]}',
+            got=repr(value),
+        )
+        return None
     try:
-        schema = value if isinstance(value, AvroSchema) else parse_schema(value)  # type: ignore[arg-type]
+        schema = value if isinstance(value, AvroSchema) else parse_schema(value)
     except SchemaError as error:
         mistakes.take(error, field="schema")
         return None

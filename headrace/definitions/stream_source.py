@@ -143,6 +143,8 @@ def check_columns(source: StreamSource, columns: Columns, mistakes: Mistakes) ->
                 got=f"`{column}`" if isinstance(column, str) else repr(column),
                 hint=did_you_mean(str(column), columns.types),
             )
+        elif column in columns.always_null:
+            mistakes.add(f"`{column}` is always null by its schema", field=field, got="null")
         elif field == "timestamp" and t not in (Timestamp, Date, Int64):
             mistakes.add(
                 f"`{column}` cannot be an event time",
@@ -151,7 +153,7 @@ def check_columns(source: StreamSource, columns: Columns, mistakes: Mistakes) ->
                 got=str(t),
                 hint="Give the Avro field the logicalType timestamp-millis or timestamp-micros.",
             )
-        elif field != "timestamp" and (isinstance(t, _NOT_KEYS) or t in FLOATS or t.spark == "void"):
+        elif field != "timestamp" and (isinstance(t, _NOT_KEYS) or t in FLOATS):
             mistakes.add(
                 f"`{column}` cannot be {'a key' if field == 'key' else 'an event id'}",
                 field=field,
