@@ -15,7 +15,7 @@ from headrace.avro.walk import Walk
 from tests.avro.random_schemas import expected, is_read, same, schemas, values, written
 
 _SLOW = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 _GAP = b"\xfe\xca"  # stands between datums and belongs to none
 
@@ -95,7 +95,7 @@ def poisoned(draw: st.DrawFn) -> tuple[Any, list[Any], int, bytes]:
 
 @both_ways
 @given(case=poisoned())
-@settings(_SLOW, max_examples=250)
+@settings(_SLOW, max_examples=100)
 def test_a_damaged_record_costs_itself_alone(native: bool, case: tuple[Any, list[Any], int, bytes]) -> None:
     schema, records, where, datum = case
     datums = [datum if i == where else written(schema, r) for i, r in enumerate(records)]
