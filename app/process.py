@@ -116,8 +116,23 @@ def run(
 class _Worker(faust.Worker):
     """Faust's worker, without its banner, spinner and logging."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.spinner = None
+
     def _setup_logging(self) -> Any:
         return None
+
+    def _shutdown_loop(self) -> None:
+        """Everything of ours is closed by now. Stock waits two seconds more for what it does not know."""
+        left = asyncio.all_tasks(self.loop)
+        for task in left:
+            task.cancel()
+        self.loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        self.loop.run_until_complete(self.loop.shutdown_default_executor())
+        self.loop.close()
+        if self.crash_reason:
+            raise self.crash_reason
 
     def say(self, *messages: Any, **options: Any) -> None:
         """Nothing: what there is to say goes through our log."""

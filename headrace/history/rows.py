@@ -36,9 +36,12 @@ def history_rows(events: Events, schema: HistorySchema) -> pa.Table:
         events.to_arrow(compat_level=pl.CompatLevel.oldest()) if isinstance(events, pl.DataFrame) else events
     )
     columns = [_column(table[n], t) for n, t in types.items()]
-    dates = _date(columns[list(types).index(schema.event_time)])
+    if schema.event_time is None:
+        dates = table[DATE].cast(pa.date32())
+    else:
+        dates = _date(columns[list(types).index(schema.event_time)])
     if dates.null_count:
-        raise UsageError(f"{dates.null_count} events for history have no event time (`{schema.event_time}`)")
+        raise UsageError(f"{dates.null_count} events for history have no event time (`{schema.event_time or DATE}`)")
     return pa.Table.from_arrays([*columns, dates], schema=schema.arrow)
 
 

@@ -31,12 +31,14 @@ DATE = "_date"
 class HistorySchema:
     """The columns of one source and the one that is its event time (``_timestamp`` if it names none).
 
+    With None as the event time, the events bring their ``_date`` themselves.
+
     Raises SchemaError for a column that has a name of ours, a type that Parquet has not, or an event time
     that is neither a Timestamp nor a Date. Every column may be null.
     """
 
     columns: Mapping[str, DataType]
-    event_time: str = "_timestamp"
+    event_time: str | None = "_timestamp"
 
     def __post_init__(self) -> None:
         for name, type in self.columns.items():
@@ -47,7 +49,7 @@ class HistorySchema:
                 )
             if _holds_null(type):
                 raise SchemaError(f"column `{name}` cannot be kept: no Parquet column has the type {type}")
-        if self.types.get(self.event_time) not in (Timestamp, Date):
+        if self.event_time is not None and self.types.get(self.event_time) not in (Timestamp, Date):
             raise SchemaError(
                 f"the event time `{self.event_time}` is no column that history can be dated by",
                 expected="a column of type Timestamp or Date",
