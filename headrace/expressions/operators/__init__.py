@@ -1,0 +1,1 @@
+"""The operators, each in the registry under the sign or word it is written with."""
