@@ -17,7 +17,7 @@ from headrace.types import DataType
 
 
 class Projection:
-    """The row level of one view, ready to run."""
+    """The row level of one view, ready to run. `schema` are the columns that its features see."""
 
     def __init__(
         self,
@@ -33,8 +33,8 @@ class Projection:
         self._columns = columns
         self._where = where
         self._transform = transform
-        self._before = dict(before)
-        self._schema = dict(schema)
+        self.before = dict(before)
+        self.schema = dict(schema)
         key = [pl.col(k).cast(t.polars) for k, t in keys.items()]
         self._key = entity_key(key, list(keys.values())).alias("_key")
         self._inputs = [expr.alias(name) for name, expr in inputs.items()]
@@ -49,7 +49,7 @@ class Projection:
         dead: list[Dead] = []
         if self._transform is not None:
             rows = lazy.collect()
-            rows, dead = transformed(rows, self._transform, self._before, self._schema)
+            rows, dead = transformed(rows, self._transform, self.before, self.schema)
             lazy = rows.lazy()
         out = lazy.select(
             pl.col("_partition").cast(pl.Int32),

@@ -82,7 +82,8 @@ class ViewPlan:
 
 
 def plan_view(view: FeatureView, *, functions: Mapping[str, Function] | None = None) -> ViewPlan:
-    """Compile a view. `functions` are the Python functions that its expressions may call (None: those it was declared with).
+    """Compile a view. `functions` are the Python functions that its expressions may call (None: those known
+    when it was declared).
 
     Raises DefinitionError for a mistake, ProjectError for several: all mistakes of the view, each with its
     field.
