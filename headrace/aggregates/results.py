@@ -104,7 +104,7 @@ def varied(*, population: bool, root: bool) -> Finish:
     """Variance, or its root; of a sample of one, and without any, null."""
 
     def finish(parts: Sequence[Partials]) -> Result:
-        n, _, m2 = parts[0].words
+        n, _, _, m2 = parts[0].words
         least = 1 if population else 2
         variance = m2 / np.maximum(n if population else n - 1, 1)
         return _nullable(np.sqrt(variance) if root else variance, n < least), 0
