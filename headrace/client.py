@@ -65,6 +65,11 @@ class FeatureStore:
         if "_reader" in self.__dict__:
             self._reader.close()
 
+    async def aclose(self) -> None:
+        """Close the connections of the async twins, in the loop that used them."""
+        if "_reader" in self.__dict__:
+            await self._reader.aclose()
+
     @cached_property
     def settings(self) -> Settings:
         """The settings in force."""

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from headrace.errors import SettingsError, did_you_mean
+from headrace.errors import SettingsError, did_you_mean, nearest
 
 PREFIX = "HEADRACE_"
 FILE = "headrace.toml"
@@ -56,7 +56,8 @@ def given_in(folder: Path, told: Path, env: Mapping[str, str], model: type[BaseM
         path = tuple(name.removeprefix(PREFIX).lower().split("__"))
         known = len(path) == 2 and path[1] in sections.get(path[0], ())
         if not known and not (len(path) == 1 and sections_of(model).get(path[0], ()) is None):
-            hint = did_you_mean(name, variables(model)) or "A variable is HEADRACE_SECTION__NAME."
+            near = nearest(name.removeprefix(PREFIX), [v.removeprefix(PREFIX) for v in variables(model)])
+            hint = f"Did you mean `{PREFIX}{near}`?" if near else "A variable is HEADRACE_SECTION__NAME."
             given.wrong.append(f"{name}: there is no such setting. {hint}")
             continue
         target = given.values.setdefault(path[0], {}) if len(path) == 2 else given.values

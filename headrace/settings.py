@@ -30,8 +30,10 @@ class Address(str):
         return repr(masked(self))
 
 
-def _address(value: object) -> object:
-    return Address(value) if isinstance(value, str) else value
+def _address(value: object) -> Address:
+    if not isinstance(value, str):
+        raise ValueError("expected a text")
+    return Address(value)
 
 
 def _micros(value: object) -> int:
