@@ -20,7 +20,7 @@ from headrace.errors import StateError
 from headrace.panes import REPUBLISH, Update
 from headrace.panes.core import Clock
 from headrace.wire import DeadRecord
-from tables.kafka.producer import Record
+from tables.kafka.producer import record
 from tables.kafka.records import key_values
 from tables.marker import source as source_partition
 from tables.table import Changes
@@ -118,7 +118,7 @@ class Computer:
             targets = {} if mine is None else shuffle.split(mine.drop("_partition"), count)
             for target in range(count):
                 value = shuffle.encode(targets.get(target), coverage)
-                flush.add(view.repartition, target, [Record(name.encode(), value)])
+                flush.add(view.repartition, target, [record(name.encode(), value)])
             marker = sender.next_marker(positions={name: flush.next_offset}, clock=task.clock)
             flush.change(sender, Changes((), (), (), (), marker))
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from headrace.durations import format_instant
 from headrace.wire import DeadRecord, Decoded
-from tables.kafka.producer import Record
+from tables.kafka.producer import Records, record
 
 
-def record_of(dead: DeadRecord, source: str, at: int) -> Record:
+def record_of(dead: DeadRecord, source: str, at: int) -> Records:
     """The record for the dead-letter topic: original key, value and headers, then ours (spec, section 7)."""
     ours = {
         "reason": dead.reason,
@@ -21,7 +21,7 @@ def record_of(dead: DeadRecord, source: str, at: int) -> Record:
         "at": format_instant(at),
     }
     headers = [*dead.headers, *((name, text.encode()) for name, text in ours.items())]
-    return Record(dead.key, dead.value, headers)
+    return record(dead.key, dead.value, headers)
 
 
 def refused(decoded: Decoded, rows: Sequence[tuple[int, str, str]]) -> list[DeadRecord]:

@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from agents.stages import ViewStage
 from agents.task import Task
 from headrace.wire import RecordBatches
-from tables.kafka.producer import Record
+from tables.kafka.producer import Records
 from tables.table import Changes, TablePartition
 
 
@@ -39,7 +39,7 @@ class TaskFlush:
     task: Task
     generation: int
     next_offset: int
-    outputs: dict[TopicPartition, list[Record]] = field(default_factory=dict)
+    outputs: dict[TopicPartition, list[Records]] = field(default_factory=dict)
     changes: list[tuple[TablePartition, Changes]] = field(default_factory=list)
     online: list[tuple[ViewStage, pl.DataFrame]] = field(default_factory=list)
     events: int = 0
@@ -54,6 +54,6 @@ class TaskFlush:
         if table.changelog is not None:
             self.add(table.changelog, table.partition, records)
 
-    def add(self, topic: str, partition: int, records: list[Record]) -> None:
+    def add(self, topic: str, partition: int, records: list[Records]) -> None:
         if records:
             self.outputs.setdefault(TopicPartition(topic, partition), []).extend(records)

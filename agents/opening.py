@@ -19,7 +19,7 @@ from agents.task import Task
 from headrace.errors import PositionError
 from headrace.panes import REPUBLISH
 from tables.kafka.changelog import ChangelogReader
-from tables.kafka.producer import Record
+from tables.kafka.producer import Records, record
 from tables.kafka.topics import Topics
 from tables.marker import KEY, Marker
 from tables.marker import source as source_partition
@@ -127,7 +127,7 @@ class Opener:
     async def _mark(self, task: Task) -> None:
         """Write the opening markers: they carry the new epoch and, for a new view, its first position."""
         changes: list[tuple[TablePartition, Changes]] = []
-        outputs: dict[TopicPartition, list[Record]] = {}
+        outputs: dict[TopicPartition, list[Records]] = {}
         for table in task.books:
             marker = replace(
                 table.marker, epoch=task.epoch, topic_id=task.topic_id, sequence=table.marker.sequence + 1
@@ -135,7 +135,7 @@ class Opener:
             changes.append((table, Changes((), (), (), (), marker)))
             if table.changelog is not None:
                 tp = TopicPartition(table.changelog, table.partition)
-                outputs.setdefault(tp, []).append(Record(KEY, marker.encode()))
+                outputs.setdefault(tp, []).append(record(KEY, marker.encode()))
         spans = await task.producer.write(outputs) if outputs else {}
         batch = Batch()
         for table, change in changes:

@@ -16,6 +16,9 @@ from headrace.plan import SourcePlan, ViewPlan
 from headrace.project import Project
 from headrace.wire import SourceDecoder
 
+MAX_RECORD_BYTES = 8 << 20
+"""A larger event is a dead letter (`too_large`): it would not fit the topics that carry it on."""
+
 Resolve = Callable[[int], AvroSchema]
 
 
@@ -106,4 +109,5 @@ def decoder_of(source: StreamSource, resolve: Resolve | None) -> SourceDecoder:
         format="json" if source.format == "json" else "avro",
         framing="registry" if source.framing == "registry" else "none",
         resolve=resolve,
+        max_record_bytes=MAX_RECORD_BYTES,
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from headrace.errors import StateError
 from tables import marker as markers
 from tables.cache import RecordCache
-from tables.kafka.producer import Record
+from tables.kafka.producer import Records, record
 from tables.marker import Marker
 from tables.store import MARKER, STATE, Batch, StateStore, partition_prefix, timer_key
 
@@ -115,7 +115,7 @@ class TablePartition:
 
     # -- a flush
 
-    def prepare(self, changes: Changes) -> list[Record]:
+    def prepare(self, changes: Changes) -> list[Records]:
         """Take a flush's changes into the overlay; returns its changelog records, the marker last.
 
         None without a changelog.
@@ -125,9 +125,7 @@ class TablePartition:
         self.computed = changes.marker
         if self.changelog is None:
             return []
-        records = [Record(k, v) for k, v in zip(changes.keys, changes.values, strict=True)]
-        records.append(Record(markers.KEY, changes.marker.encode()))
-        return records
+        return [Records(changes.keys, changes.values), record(markers.KEY, changes.marker.encode())]
 
     def stage(self, changes: Changes, batch: Batch, start: int, end: int) -> None:
         """Put an acknowledged flush, which lies at changelog offsets `start`..`end`, into a WriteBatch."""

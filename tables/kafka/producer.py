@@ -7,6 +7,7 @@ after any error but a fence the caller opens the task again and learns from the 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,21 +15,31 @@ from typing import Any, Protocol
 import aiokafka.errors as kafka_errors
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from headrace.errors import FencedError, UnavailableError
+from headrace.errors import FencedError, StateError, UnavailableError
 
 BATCH_BYTES = 900_000  # below the broker's default message.max.bytes (1,048,588)
 
 Headers = Sequence[tuple[str, bytes]]
-_NO_HEADERS: list[tuple[str, bytes]] = []
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """One record to write; a value of None is a tombstone."""
+class Records:
+    """Records to write, as columns: `values[i]` under `keys[i]`, a value of None is a tombstone.
 
-    key: bytes | None
-    value: bytes | None
+    All of them carry the same `headers`.
+    """
+
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
     headers: Headers = ()
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+def record(key: bytes | None, value: bytes | None, headers: Headers = ()) -> Records:
+    """A single record."""
+    return Records((key,), (value,), headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +50,8 @@ class Span:
     end: int
 
 
-Outputs = Mapping[TopicPartition, Sequence[Record]]
+Outputs = Mapping[TopicPartition, Sequence[Records]]
+"""What a flush writes to each partition, in order."""
 
 
 class TaskProducer(Protocol):
@@ -170,23 +182,33 @@ async def _stop(producer: AIOKafkaProducer) -> None:
         await producer.client.close()
 
 
-def _batches(producer: AIOKafkaProducer, records: Sequence[Record]) -> list[tuple[Any, int]]:
-    """Record batches of at most BATCH_BYTES, in order. A single larger record has a batch of its own."""
+def _batches(producer: AIOKafkaProducer, outputs: Sequence[Records]) -> list[tuple[Any, int]]:
+    """Record batches of at most BATCH_BYTES, in order. A single larger record has a batch of its own.
+
+    Appends to the builder's core: `BatchBuilder.append` does the same behind 0.7 us of checks a record.
+    """
     out: list[tuple[Any, int]] = []
-    builder, count, size = producer.create_batch(), 0, 0
-    for record in records:
-        key, value = record.key, record.value
-        length = (len(key) if key else 0) + (len(value) if value else 0) + 32
-        if count and size + length > BATCH_BYTES:
-            builder.close()
-            out.append((builder, count))
-            builder, count, size = producer.create_batch(), 0, 0
-        headers = list(record.headers) if record.headers else _NO_HEADERS
-        if builder.append(timestamp=None, key=key, value=value, headers=headers) is None:
-            raise UnavailableError(f"a record of {length} bytes is larger than a batch may be")
-        count += 1
-        size += length
+    now = time.time_ns() // 1_000_000
+    batch, count, size = producer.create_batch(), 0, 0
+    append = batch._builder.append
+
+    def close() -> None:
+        batch._relative_offset = count
+        batch.close()
+        out.append((batch, count))
+
+    for records in outputs:
+        headers = list(records.headers)
+        for key, value in zip(records.keys, records.values, strict=True):
+            length = (len(key) if key else 0) + (len(value) if value else 0) + 32
+            if count and size + length > BATCH_BYTES:
+                close()
+                batch, count, size = producer.create_batch(), 0, 0
+                append = batch._builder.append
+            if append(count, now, key, value, headers) is None:
+                raise StateError(f"a record of {length} bytes is larger than a batch may be")
+            count += 1
+            size += length
     if count:
-        builder.close()
-        out.append((builder, count))
+        close()
     return out
