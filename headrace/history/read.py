@@ -27,9 +27,8 @@ def read_history(
     ``_topic, _partition, _offset`` for the log's. Raises StateError if there is no table, SettingsError,
     UnavailableError.
     """
-    options = dict(storage_options or {})
     with named_errors(uri):
-        table = DeltaTable(uri, version=version, storage_options=options)
+        table = DeltaTable(uri, version=version, storage_options=_access(storage_options))
         scan = pl.scan_delta(table)
     have = scan.collect_schema()
     want = {n: t.polars for n, t in stored_types(table).items()}
@@ -44,3 +43,8 @@ def history_dataset(
         return DeltaTable(
             uri, version=version, storage_options=dict(storage_options or {})
         ).to_pyarrow_dataset()
+
+
+def _access(options: Options | None) -> dict[str, str]:
+    """The options that say where and who; Polars reads those of delta-rs for timeouts and retries as its own."""
+    return {k: v for k, v in (options or {}).items() if k.lower().startswith("aws_")}
