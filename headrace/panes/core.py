@@ -7,6 +7,7 @@ follows the dirty (entity, pane) pairs of a flush, not its events and not an ent
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -89,7 +90,7 @@ class ViewCore:
             moved.append(move(level, fresh, panes, summaries, t, reset, tails.reader(number)))
             tails.write(number, moved[-1])
 
-        shown = values(self.plan.levels, self.plan.computed, moved, t)
+        shown = self._shown(moved, t, newest)
         alive = _alive(moved, len(batch))
         known = np.zeros(len(batch), "?")
         known[heads.known] = True
@@ -144,13 +145,23 @@ class ViewCore:
     def _aged(self, batch: Batch, heads: Heads, t: Ints) -> tuple[Bools, Bools | None, Ints, Ints]:
         """(entities that begin anew, rows that count or None for all, newest and oldest event time)."""
         if self.plan.ttl is not None:
-            c = chains(batch, heads, t, self.plan.ttl)
+            # A replay under a fixed clock brings each event as if it were of the past: one whose ttl is over
+            # at T may be continued by the next, whatever flush that one is in.
+            until = t if self.fixed is None else np.full(len(t), UNKNOWN)
+            c = chains(batch, heads, until, self.plan.ttl)
             return c.reset, None if c.counts.all() else c.counts, c.newest, c.oldest
         newest = heads.newest.copy()
         ends = np.append(batch.starts[1:], len(batch.entity)) - 1
         if len(batch.starts):
             newest[batch.having] = np.maximum(newest[batch.having], batch.rows.time[ends])
         return np.zeros(len(batch), "?"), None, newest, heads.oldest
+
+    def _shown(self, moved: Sequence[Moved], t: Ints, newest: Ints) -> Values:
+        """The features; with a fixed clock an entity whose ttl is over keeps its state and shows nothing."""
+        shown = values(self.plan.levels, self.plan.computed, moved, t)
+        if self.fixed is None or self.plan.ttl is None:
+            return shown
+        return replace(shown, present=shown.present & ((newest == UNKNOWN) | (newest + self.plan.ttl > t)))
 
     def _late(self, batch: Batch, counts: Bools | None, t: Ints) -> int:
         """How many rows are before every window."""

@@ -34,6 +34,9 @@ def read(level: Level, window: Window, moved: Moved, t: Ints) -> View:
     first, end = level.bounds(window, t)
     panes, sums, run = moved.panes, moved.summaries, level.run
     inside = (panes.index >= first[panes.entity]) & (panes.index < end[panes.entity])
+    covered = Cells(
+        panes.entity[inside], panes.index[inside], ()
+    )  # every pane at hand, in a whole run or not
     if run:
         whole = panes.index // run
         inside &= ~((whole * run >= first[panes.entity]) & ((whole + 1) * run <= end[panes.entity]))
@@ -41,11 +44,14 @@ def read(level: Level, window: Window, moved: Moved, t: Ints) -> View:
         upper = sums.take(full)
         used = joined([panes.take(inside), Cells(upper.entity, upper.index * run, upper.slots)])
         used = used.take(np.argsort(codes(used.entity, used.index), kind="stable"))
+        unread = full & ~moved.loaded
     else:
         used = panes.take(inside)
+        unread = np.zeros(0, "?")
     change = np.full(len(t), FOREVER)
     if window.size is not None:
-        _leaving(level, window, used, change)
+        _leaving(level, window, covered, change)
+        _leaving(level, window, Cells(sums.entity[unread], sums.index[unread] * run, ()), change)
         if window.closed:
             _entering(level, _pending(moved, end, run), change)
     cells = combined(used, used.entity, [s.algebra for s in level.slots])
@@ -64,12 +70,13 @@ def _pending(moved: Moved, end: Ints, run: int) -> Cells:
     return joined([waiting, Cells(sums.entity[later], sums.index[later] * run, ())])
 
 
-def _leaving(level: Level, window: Window, used: Cells, change: Ints) -> None:
-    oldest = starts_of(used.entity)  # of each entity the first cell
-    leaves = level.start_of(used.index[oldest]) + (window.size or 0)
+def _leaving(level: Level, window: Window, sorted_cells: Cells, change: Ints) -> None:
+    oldest = starts_of(sorted_cells.entity)  # of each entity the first cell
+    leaves = level.start_of(sorted_cells.index[oldest]) + (window.size or 0)
     if window.closed:
         leaves = leaves + (level.step + level.lateness)
-    change[used.entity[oldest]] = leaves
+    entity = sorted_cells.entity[oldest]
+    change[entity] = np.minimum(change[entity], leaves)
 
 
 def _entering(level: Level, pending: Cells, change: Ints) -> None:

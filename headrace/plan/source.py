@@ -63,7 +63,7 @@ class SourcePlan:
         beyond = (time < _EARLIEST) | (time > _LATEST)
         ahead = pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(timed))
         if self._max_ahead is not None:
-            stamp = timed["_timestamp"]
+            stamp = timed["_timestamp"].cast(pl.Int64)
             ahead = (stamp >= 0) & (time - stamp > self._max_ahead)
         wrong = missing | beyond.fill_null(False) | ahead.fill_null(False)
         if not wrong.any():

@@ -50,7 +50,8 @@ def run_both(view: Any, stream: list[dict[str, Any]], clock: Any, data: st.DataO
             counted = [ev for ev in counted if VALUES[view.where](ev) is True]
         for key in {str(ev["e"]) for ev in counted} | set(entities):
             mine = [ev for ev in counted if str(ev["e"]) == key]
-            entities[key].apply(mine, engine.clocks[int(key) % 2], view.ttl)
+            fixed = not isinstance(clock, str)
+            entities[key].apply(mine, engine.clocks[int(key) % 2], view.ttl, fixed=fixed)
         for key, entity in entities.items():
             expected = entity.features(view, lateness, VALUES)
             check(view, engine.online.get(key), expected, entity, lateness)
