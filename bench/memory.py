@@ -1,0 +1,66 @@
+"""Resident memory of a worker that holds many entities, and what their state looks like."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import projects
+from bench.events import fill
+from bench.process import Worker
+from bench.throughput import environment
+from tests.stack.whole import Addresses
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Peak and settled resident MB with `entities`; MB of state on disk; panes, bytes and records an entity."""
+
+    entities: int
+    peak: float
+    settled: float
+    disk: float
+    records: float
+    nbytes: float
+
+
+def run(addresses: Addresses, events: int, entities: int) -> Memory:
+    """`events` spread evenly over `entities`, windows of 1 h and 24 h; then the worker is looked at."""
+    topic = f"memory{int(time.time() * 1000)}"
+    fill(addresses.kafka, topic, events, entities, zipf=False)
+    with tempfile.TemporaryDirectory() as folder:
+        config = projects.write(Path(folder), "memory", topic, topic)
+        peak = 0.0
+        with Worker(config, environment(addresses), core=None) as worker:
+            counted = 0.0
+            while counted < events:
+                time.sleep(0.2)
+                sample = worker.sample()
+                if sample is not None:
+                    counted, peak = sample.events, max(peak, sample.rss)
+            time.sleep(3)  # let the last flush settle
+            last = worker.sample()
+            assert last is not None
+        state = Path(folder) / "data" / "state"
+        disk = sum(f.stat().st_size for f in state.rglob("*") if f.is_file()) / 1e6
+        seen, records, nbytes = _state(state, topic)
+        return Memory(seen, max(peak, last.rss), last.rss, disk, records / seen, nbytes / seen)
+
+
+def _state(folder: Path, project: str) -> tuple[int, int, int]:
+    """Entities, state records and their bytes (keys and values) in a state folder."""
+    from tables.store import STATE, StateStore, partition_prefix
+
+    store = StateStore(folder, project)
+    entities = records = nbytes = 0
+    for table in store.table_ids.values():
+        for partition in range(16):
+            prefix = partition_prefix(table, partition) + STATE
+            for key, value in store.scan(prefix):
+                records += 1
+                nbytes += len(key) + len(value)
+                entities += key[len(prefix) : len(prefix) + 1] == b"h"
+    store.close()
+    return entities, records, nbytes
