@@ -140,9 +140,10 @@ class Entity:
     def __init__(self) -> None:
         self.events: list[Row] = []
         self.t = -math.inf
+        self.over = False
 
-    def apply(self, rows: list[Row], clock: float, ttl: int | None) -> None:
-        """A flush with these rows of the entity, at this clock."""
+    def apply(self, rows: list[Row], clock: float, ttl: int | None, *, fixed: bool = False) -> None:
+        """A flush with these rows of the entity, at this clock. A fixed one hides what is over, and forgets nothing."""
         self.t = max([self.t, clock, *(r["t"] for r in rows)])
         self.events = sorted([*self.events, *rows], key=lambda r: (r["t"], r["order"]))
         if ttl is None:
@@ -151,7 +152,8 @@ class Entity:
             if self.events[i]["t"] - self.events[i - 1]["t"] >= ttl:
                 self.events = self.events[i:]
                 break
-        if self.events and self.events[-1]["t"] + ttl <= self.t:
+        self.over = bool(self.events) and self.events[-1]["t"] + ttl <= self.t
+        if self.over and not fixed:
             self.events = []
 
     def forget(self, view: Any, lateness: int, values: Mapping[str, Callable], clock: float) -> None:
@@ -165,5 +167,7 @@ class Entity:
 
     def features(self, view: Any, lateness: int, values: Mapping[str, Callable]) -> dict[str, Any] | None:
         """Each feature as of T, or None where none covers any value (then Redis has no key)."""
+        if self.over:
+            return None
         found = {n: feature(a, self.events, self.t, lateness, values) for n, a in view.features.items()}
         return {n: v for n, (v, _) in found.items()} if any(has for _, has in found.values()) else None
