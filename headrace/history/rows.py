@@ -41,7 +41,9 @@ def history_rows(events: Events, schema: HistorySchema) -> pa.Table:
     else:
         dates = _date(columns[list(types).index(schema.event_time)])
     if dates.null_count:
-        raise UsageError(f"{dates.null_count} events for history have no event time (`{schema.event_time or DATE}`)")
+        raise UsageError(
+            f"{dates.null_count} events for history have no event time (`{schema.event_time or DATE}`)"
+        )
     return pa.Table.from_arrays([*columns, dates], schema=schema.arrow)
 
 

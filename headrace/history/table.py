@@ -17,7 +17,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from headrace.errors import HeadraceError, SettingsError, UnavailableError
+from headrace.errors import HeadraceError, PositionError, SettingsError, UnavailableError
 from headrace.history.positions import Place, Spans, is_done
 from headrace.history.rows import Events, history_rows, require_within
 from headrace.history.schema import DATE, HistorySchema, widened
@@ -29,7 +29,7 @@ TARGET_FILE_SIZE = 128 << 20
 WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=128 * 1024)
 
 _PROPERTIES: Mapping[str, str | None] = {
-    "delta.checkpointInterval": "100",
+    "delta.checkpointInterval": "20",  # The log is read anew for each commit.
     "delta.logRetentionDuration": "interval 30 days",
     "delta.deletedFileRetentionDuration": "interval 7 days",
     "delta.dataSkippingNumIndexedCols": "-1",  # All: the columns of ours stand behind the source's own.
@@ -57,7 +57,7 @@ class HistoryTable:
         self._writer = writer
         self._options = dict(storage_options or {})
         self._sleep = sleep
-        self._table: DeltaTable | None = None
+        self._acknowledged: dict[Place, int] = {}
 
     def open_or_create(self) -> None:
         """Makes the table if it is not there, and adds the columns that it lacks.
@@ -67,10 +67,10 @@ class HistoryTable:
         """
         with named_errors(self.uri):
             try:
-                self._table = DeltaTable(self.uri, storage_options=self._options)
+                DeltaTable(self.uri, storage_options=self._options)
             except TableNotFoundError:
                 # Two writers may both find no table: `ignore` leaves the first one's.
-                self._table = DeltaTable.create(
+                DeltaTable.create(
                     self.uri,
                     self.schema.arrow,
                     mode="ignore",
@@ -81,13 +81,16 @@ class HistoryTable:
         self._retrying(self._require_columns, self._add_columns)
 
     def position(self, topic: str, partition: int) -> int | None:
-        """The next offset that the table has not seen; None for a partition it never saw. Looks at the store."""
+        """The next offset that the table has not seen; None for a partition it never saw. Reads the log."""
         return self.positions([(topic, partition)])[topic, partition]
 
     def positions(self, places: Iterable[Place]) -> dict[Place, int | None]:
         """`position` of several partitions, of one snapshot."""
         table = self._newest()
-        return {place: self._stands(table, place) for place in places}
+        found = {place: self._stands(table, place) for place in places}
+        for place in found:
+            self._acknowledged.pop(place, None)
+        return found
 
     def append(self, events: Events, spans: Spans) -> None:
         """Commits `events` and, with them, that `spans` are covered; returns at once if they were already.
@@ -101,9 +104,10 @@ class HistoryTable:
         rows = history_rows(events, self.schema)
         require_within(rows, spans)
         self._retrying(
-            lambda table: is_done(spans, lambda place: self._stands(table, place)),
+            lambda table: is_done(spans, lambda place: self._stands_still(table, place)),
             lambda table: self._commit(table, rows, spans),
         )
+        self._acknowledged |= {place: end for place, (_, end) in spans.items()}
 
     def _retrying(self, is_done: Callable[[DeltaTable], bool], act: Callable[[DeltaTable], None]) -> None:
         """Acts on the newest snapshot until `is_done` says of one that nothing is left to do.
@@ -127,23 +131,30 @@ class HistoryTable:
                 failures.append(as_error(self.uri, exc))
             except (DeltaError, OSError) as exc:
                 failures += [as_error(self.uri, exc)] * (_ATTEMPTS // 3)
-            self._table = None
             self._sleep(random.uniform(0, 0.02 * 2 ** min(len(failures), 6)))
 
     def _newest(self) -> DeltaTable:
-        """The handle, at the newest snapshot."""
-        if self._table is not None:
-            try:
-                self._table.update_incremental()
-                return self._table
-            except (DeltaError, OSError):
-                self._table = None  # Its log may have been cleaned up behind it: from the start, then.
+        """A handle at the newest snapshot, read from the log anew.
+
+        Not the last one brought up to date: it would still hold our last commit if that was overwritten, as a
+        store whose conditional PUT is not atomic lets happen, and we would build on what is not there.
+        """
         with named_errors(self.uri):
-            self._table = DeltaTable(self.uri, storage_options=self._options)
-        return self._table
+            return DeltaTable(self.uri, storage_options=self._options)
 
     def _stands(self, table: DeltaTable, place: Place) -> int | None:
         at: int | None = table.transaction_version(self._application(place))
+        return at
+
+    def _stands_still(self, table: DeltaTable, place: Place) -> int | None:
+        """As `_stands`; raises PositionError if the table fell behind what it acknowledged to us."""
+        at, known = self._stands(table, place), self._acknowledged.get(place)
+        if known is not None and (at is None or at < known):
+            raise PositionError(
+                f"history at {self.uri} lost a commit that it had acknowledged: {place[0]}/{place[1]} was at"
+                f" {known} and is at {at}. Read again from there; see that the S3 server's conditional PUT is"
+                " atomic, and that nothing else writes to the table"
+            )
         return at
 
     def _application(self, place: Place) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -70,6 +71,27 @@ def test_a_commit_without_events_moves_the_position(tmp_path: Path) -> None:
     assert open_table(tmp_path).positions([P0, P1]) == {P0: 4, P1: 9}
     table.append(events(4, 5), {P0: (4, 5), P1: (9, 9)})
     assert table.positions([P0, P1]) == {P0: 5, P1: 9}
+
+
+def test_a_commit_that_the_store_lost_is_noticed_before_anything_is_built_on_it(tmp_path: Path) -> None:
+    table = open_table(tmp_path)
+    table.append(events(0, 3), {P0: (0, 3)})
+    # What a store does whose conditional PUT is not atomic: another writer's commit in place of ours.
+    write_over = tmp_path / "_delta_log" / f"{1:020}.json"
+    other = open_table(tmp_path.with_name("other"))
+    other.append(events(0, 2, partition=1), {P1: (0, 2)})
+    shutil.copytree(
+        tmp_path.with_name("other") / "_date=2026-11-21", tmp_path / "_date=2026-11-21", dirs_exist_ok=True
+    )
+    shutil.copy(tmp_path.with_name("other") / "_delta_log" / write_over.name, write_over)
+    with pytest.raises(
+        PositionError, match="lost a commit that it had acknowledged: pay/0 was at 3 and is at None"
+    ):
+        table.append(events(3, 5), {P0: (3, 5)})
+    assert table.position("pay", 0) is None
+    table.append(events(0, 5), {P0: (0, 5)})
+    assert offsets(read_history(str(tmp_path))) == list(range(5))
+    assert offsets(read_history(str(tmp_path)), 1) == [0, 1]
 
 
 def test_two_sources_of_one_topic_name_have_positions_of_their_own(tmp_path: Path) -> None:
