@@ -1,7 +1,8 @@
 """How each aircraft is used. Keyed as the topic is: computed where its events are read."""
 
-import headrace as hr
 from features.flights import aircraft, flights
+
+import headrace as hr
 
 aircraft_usage = hr.FeatureView(
     "aircraft_usage",

@@ -1,7 +1,8 @@
 """How each airport does. Keyed otherwise than the topic: its events are shuffled."""
 
-import headrace as hr
 from features.flights import airport, flights
+
+import headrace as hr
 
 airport_traffic = hr.FeatureView(
     "airport_traffic",

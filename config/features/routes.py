@@ -1,9 +1,9 @@
 """How each airline does on its way to a destination. A key of two columns; shuffled, too."""
 
 import polars as pl
+from features.flights import flights, route
 
 import headrace as hr
-from features.flights import flights, route
 
 
 def with_punctuality(flights: pl.DataFrame) -> pl.DataFrame:
