@@ -12,6 +12,7 @@ from headrace.errors import UnavailableError
 from headrace.settings import KafkaSettings
 
 SILENCE_SECONDS = 10.0
+SLICE_SECONDS = 0.05
 
 
 def consumer(settings: KafkaSettings, group: str, **options: Any) -> Consumer:
@@ -37,16 +38,21 @@ def partitions_of(client: Consumer, topic: str, bootstrap: str, timeout: float =
     return sorted(found.partitions) if found is not None and found.error is None else []
 
 
-def read_to_end(settings: KafkaSettings, topic: str) -> Iterator[Message]:
-    """Every committed record of a topic, a partition in order of offset, up to the end it has when it is reached."""
+def read_to_end(settings: KafkaSettings, topic: str, timeout: float = 5.0) -> Iterator[Message]:
+    """Every committed record of a topic, a partition in order of offset, up to the end it has when it is reached.
+
+    UnavailableError if Kafka does not answer within `timeout` seconds, or falls silent.
+    """
     client = consumer(settings, "headrace.reading")
     try:
-        partitions = partitions_of(client, topic, settings.bootstrap)
+        partitions = partitions_of(client, topic, settings.bootstrap, timeout)
         left = set(partitions)
         client.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
+        silent = 0
         while left:
-            messages = client.consume(500, timeout=SILENCE_SECONDS)
-            if not messages:
+            messages = client.consume(1_000, timeout=SLICE_SECONDS)  # waits for all of so many, or so long
+            silent = 0 if messages else silent + 1
+            if silent * SLICE_SECONDS > SILENCE_SECONDS:
                 raise UnavailableError(
                     f"Kafka at {settings.bootstrap} sent nothing for {SILENCE_SECONDS:.0f} s"
                 )

@@ -248,16 +248,17 @@ class Definition(metaclass=Declared):
         """Whether it was declared with a mistake; what depends on it is then not judged."""
         return bool(self.mistakes)
 
-    def spoil(self, mistakes: tuple[DefinitionError, ...]) -> None:
-        """Mistakes that a load found later; told already."""
-        object.__setattr__(self, "mistakes", (*self.mistakes, *mistakes))
-
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+
+def spoil(definition: Definition, mistakes: tuple[DefinitionError, ...]) -> None:
+    """Add mistakes that a load found later, and told already, to a definition's own."""
+    object.__setattr__(definition, "mistakes", (*definition.mistakes, *mistakes))
 
 
 def declaring(fn: Callable[P, T], broken: Callable[[tuple[DefinitionError, ...]], T]) -> Callable[P, T]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from headrace.avro import AvroSchema
 from headrace.checking import check_on_demand, check_view
-from headrace.declaring import Definition, Mistakes, Scope, collecting
+from headrace.declaring import Definition, Mistakes, Scope, collecting, spoil
 from headrace.definitions import (
     BatchSource,
     Entity,
@@ -146,12 +146,12 @@ def _resolve(found: list[Definition], registry: Registry | None, root: Path) -> 
             mistakes.take(error, field="schema")
         except HeadraceError as error:
             mistakes.add(f"the schema of subject {source.schema} is not known: {error}", field="schema")
-        source.spoil(mistakes.settle())
+        spoil(source, mistakes.settle())
     for view in found:
         if isinstance(view, FeatureView) and any(view.source is s for s in waiting):
             mistakes = Mistakes(f"FeatureView {view.name}", view.place)
             check_keys(view, mistakes)
-            view.spoil(mistakes.settle())
+            spoil(view, mistakes.settle())
 
 
 def _registry_of(root: Path) -> Registry:
@@ -189,7 +189,7 @@ def _check_names(found: list[Definition]) -> None:
                 expected="names unique without regard to case",
                 got=f"`{_told(definition)}`, and `{_told(other)}` at {other.place}",
             )
-            definition.spoil(mistakes.settle())
+            spoil(definition, mistakes.settle())
 
 
 def _check_functions(scope: Scope) -> None:
@@ -238,7 +238,7 @@ def _plans(found: list[Definition], functions: Mapping[str, Function]) -> dict[s
             mistakes = Mistakes(f"FeatureView {view.name}", view.place)
             object.__setattr__(view, "functions", functions)
             plan = check_view(view, mistakes)
-            view.spoil(mistakes.settle())
+            spoil(view, mistakes.settle())
             if plan is not None:
                 plans[view.id] = plan
     types = {name: plan.feature_types for name, plan in plans.items()}

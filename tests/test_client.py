@@ -92,7 +92,9 @@ def test_reading_gives_keys_and_freshness_beside_the_values(store: FeatureStore)
 async def test_the_async_twins_give_the_same(store: FeatureStore) -> None:
     assert await store.aget_online_features("spend", 42) == store.get_online_features("spend", 42)
     assert await store.aread("spend", [42, 1]) == store.read("spend", [42, 1])
-    assert await store.amulti_get_online_features("spend", [1]) == store.multi_get_online_features("spend", [1])
+    assert await store.amulti_get_online_features("spend", [1]) == store.multi_get_online_features(
+        "spend", [1]
+    )
     await store.aclose()
 
 

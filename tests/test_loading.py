@@ -158,7 +158,10 @@ def test_a_broken_file_does_not_hide_the_mistakes_of_others(tmp_path: Path) -> N
 
 
 def test_files_that_import_each_other_in_a_circle_are_told_what_to_do(tmp_path: Path) -> None:
-    files = {"features/a.py": "from features.b import y\nx = 1\n", "features/b.py": "from features.a import x\ny = 1\n"}
+    files = {
+        "features/a.py": "from features.b import y\nx = 1\n",
+        "features/b.py": "from features.a import x\ny = 1\n",
+    }
     with pytest.raises(hr.ProjectError) as caught:
         hr.load(config(tmp_path, files))
     assert len(caught.value.errors) == 1

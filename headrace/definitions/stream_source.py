@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from headrace.avro import AvroSchema
-from headrace.declaring import Definition, Mistakes
+from headrace.declaring import Definition, Mistakes, spoil
 from headrace.definitions import rules
 from headrace.definitions.schema import Columns, SchemaGiven, Subject, from_avro, read_columns
 from headrace.errors import DefinitionError, did_you_mean
@@ -114,7 +114,7 @@ class StreamSource(Definition):
         if columns is not None:
             check_columns(self, columns, mistakes)
         self._set(resolved=columns)
-        self.spoil(mistakes.settle())
+        spoil(self, mistakes.settle())
 
     def _known(self) -> Columns:
         if self.resolved is None:

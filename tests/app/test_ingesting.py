@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import Message, Producer
+from fastavro import parse_schema, schemaless_reader
 from typer.testing import CliRunner
 
 from app.dead_letters import dead_letter, dead_letters
@@ -25,8 +27,15 @@ from tests.definitions.cases import SCHEMA, write_config
 from tests.stack.components import Components
 
 EVENT = {
-    **{"payment_id": "p1", "customer_id": 42, "merchant_id": None, "amount": 1.5, "country": "DE"},
-    **{"status": "settled", "tags": ["a"], "nothing": None, "paid_at": "2026-01-01T00:00:00Z"},
+    "payment_id": "p1",
+    "customer_id": 42,
+    "merchant_id": None,
+    "amount": 1.5,
+    "country": "DE",
+    "status": "settled",
+    "tags": ["a"],
+    "nothing": None,
+    "paid_at": "2026-01-01T00:00:00Z",
 }
 BODY = """
 clicks = hr.StreamSource(
@@ -74,11 +83,8 @@ def test_good_records_are_on_the_topic_when_they_are_counted(deployment: Deploym
     assert told["diagnostics"][0]["index"] == 1
     found = deployment.read(deployment.orders)
     assert sorted(m.key() for m in found) == [b"42", b"7"]
-    from fastavro import parse_schema, schemaless_reader
 
     def decoded(message: Message) -> Any:
-        import io
-
         return schemaless_reader(io.BytesIO(message.value() or b""), parse_schema(json.loads(SCHEMA)), None)
 
     assert sorted(decoded(m)["customer_id"] for m in found) == [7, 42]
@@ -110,14 +116,21 @@ def test_the_command_line_ingests_a_file(deployment: Deployment, tmp_path: Path)
     assert len(deployment.read(deployment.orders)) == 50
 
 
-def test_dead_letters_are_listed_and_shown_as_they_were_left(deployment: Deployment, components: Components) -> None:
+def test_dead_letters_are_listed_and_shown_as_they_were_left(
+    deployment: Deployment, components: Components
+) -> None:
     topic = dead_letter_topic(deployment.settings.project)
     components.create_topic(topic, 1)
     producer = Producer({"bootstrap.servers": components.kafka})
     for offset, (value, reason) in enumerate([(b"\xff\x00", "decode"), (b"plain", "null_key")]):
         ours = {
-            **{"reason": reason, "detail": "why", "source": "orders", "topic": "orders", "partition": "3"},
-            **{"offset": str(offset), "at": "2026-01-01T00:00:00.000000Z"},
+            "reason": reason,
+            "detail": "why",
+            "source": "orders",
+            "topic": "orders",
+            "partition": "3",
+            "offset": str(offset),
+            "at": "2026-01-01T00:00:00.000000Z",
         }
         headers = [("reason", b"the producer's own"), *((n, t.encode()) for n, t in ours.items())]
         producer.produce(topic, value, b"k", headers=headers)
@@ -171,7 +184,7 @@ def test_status_of_parts_that_are_down_says_which_and_fails(tmp_path: Path) -> N
 def test_a_broker_that_is_down_is_unavailable() -> None:
     settings = load_settings("nowhere/config", {"HEADRACE_KAFKA__BOOTSTRAP": "127.0.0.1:1"})
     with pytest.raises(UnavailableError, match=r"Kafka at 127.0.0.1:1 does not answer"):
-        list(read_to_end(settings.kafka, "any"))
+        list(read_to_end(settings.kafka, "any", timeout=0.5))
 
 
 def test_keys_are_texts_of_their_values() -> None:

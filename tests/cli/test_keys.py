@@ -20,7 +20,11 @@ def view(*keys: str) -> hr.FeatureView:
 
 
 def test_one_key_is_its_text_whatever_is_in_it() -> None:
-    assert entities_of(view("dest"), ["LAX", "a|b", "x=1"]) == [{"dest": "LAX"}, {"dest": "a|b"}, {"dest": "x=1"}]
+    assert entities_of(view("dest"), ["LAX", "a|b", "x=1"]) == [
+        {"dest": "LAX"},
+        {"dest": "a|b"},
+        {"dest": "x=1"},
+    ]
 
 
 def test_several_keys_are_joined_by_bars_in_key_order() -> None:
@@ -44,7 +48,10 @@ def test_keys_may_be_named_in_any_order_and_each_alone() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["UA"], "the entity `e` has the keys carrier, dest: write 'carrier|dest' or carrier=... dest=..., not 'UA'"),
+        (
+            ["UA"],
+            "the entity `e` has the keys carrier, dest: write 'carrier|dest' or carrier=... dest=..., not 'UA'",
+        ),
         (["UA|LAX|1"], "the entity `e` has the keys carrier, dest"),
         (["carier=UA"], "Did you mean `carrier`?"),
         (["carrier=UA"], "the entity `e` needs dest=..., too"),
@@ -73,6 +80,8 @@ def test_age_is_counted_from_the_newest_event() -> None:
     assert age_of(9_000_000, 3_500_000) == 0.0
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(0.25, "0.2 s"), (61, "1.0 min"), (5400, "1.5 h"), (172800, "2.0 d")])
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.25, "0.2 s"), (61, "1.0 min"), (5400, "1.5 h"), (172800, "2.0 d")]
+)
 def test_ages_are_said_as_people_say_them(seconds: float, said: str) -> None:
     assert spoken(seconds) == said

@@ -13,7 +13,18 @@ from typer.testing import CliRunner
 from headrace.cli.verbs import app
 from tests.definitions.cases import write_config
 
-VERBS = ("init", "plan", "ingest", "status", "dead-letters", "get", "views", "sources", "entities", "services")
+VERBS = (
+    "init",
+    "plan",
+    "ingest",
+    "status",
+    "dead-letters",
+    "get",
+    "views",
+    "sources",
+    "entities",
+    "services",
+)
 
 
 @pytest.fixture
@@ -38,7 +49,15 @@ def test_help_names_every_verb() -> None:
 @pytest.mark.parametrize(
     "verb",
     [
-        *(["init"], ["plan"], ["get"], ["ingest"], ["status"], ["dead-letters", "list"], ["dead-letters", "show"]),
+        *(
+            ["init"],
+            ["plan"],
+            ["get"],
+            ["ingest"],
+            ["status"],
+            ["dead-letters", "list"],
+            ["dead-letters", "show"],
+        ),
         *([kind, one] for kind in ("views", "sources", "entities", "services") for one in ("list", "show")),
     ],
     ids=" ".join,
@@ -81,7 +100,9 @@ def test_init_writes_an_example_that_plans(tmp_path: Path) -> None:
     assert code == 0
     plan = json.loads(out)
     assert [v["name"] for v in plan["views"]] == ["customer_spend", "merchant_health"]
-    code, out, _ = run("ingest", "payments", f"{folder}/payments.jsonl", "--dry-run", "--config", folder, "--json")
+    code, out, _ = run(
+        "ingest", "payments", f"{folder}/payments.jsonl", "--dry-run", "--config", folder, "--json"
+    )
     assert (code, json.loads(out)["accepted"]) == (0, 3)
 
 
@@ -124,7 +145,14 @@ def test_plan_names_the_repartition_topic_of_a_shuffled_view(tmp_path: Path) -> 
 def test_plan_for_people_says_the_same(config: str) -> None:
     code, out, _ = run("plan", "--config", config)
     assert code == 0
-    for words in ("spend@1", "customer (customer_id Int64)", "spend_48h", "rolling('2d')", "1h", "no mistakes"):
+    for words in (
+        "spend@1",
+        "customer (customer_id Int64)",
+        "spend_48h",
+        "rolling('2d')",
+        "1h",
+        "no mistakes",
+    ):
         assert words in out
 
 
@@ -173,7 +201,12 @@ def test_a_wrong_setting_fails_with_its_place(config: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "names"),
-    [("views", ["spend"]), ("sources", ["payments"]), ("entities", ["customer", "merchant"]), ("services", ["model"])],
+    [
+        ("views", ["spend"]),
+        ("sources", ["payments"]),
+        ("entities", ["customer", "merchant"]),
+        ("services", ["model"]),
+    ],
 )
 def test_definitions_are_listed_and_shown(config: str, kind: str, names: list[str]) -> None:
     code, out, _ = run(kind, "list", "--config", config, "--json")
@@ -209,15 +242,24 @@ def test_get_from_a_store_that_is_down_fails_without_its_password(config: str) -
 
 
 def test_a_key_of_the_wrong_type_is_a_wrong_call(config: str) -> None:
-    code, _, err = run("get", "spend", "forty-two", "--config", config, env={"HEADRACE_REDIS__URL": "redis://h"})
+    code, _, err = run(
+        "get", "spend", "forty-two", "--config", config, env={"HEADRACE_REDIS__URL": "redis://h"}
+    )
     assert code == 2
     assert "`customer_id` is Int64, not 'forty-two'" in err
 
 
 def test_ingest_tells_what_is_wrong_with_each_line(config: str, tmp_path: Path) -> None:
     good = {
-        **{"payment_id": "p", "customer_id": 1, "merchant_id": None, "amount": 1.5, "country": None},
-        **{"status": "settled", "tags": [], "nothing": None, "paid_at": "2026-01-01T00:00:00Z"},
+        "payment_id": "p",
+        "customer_id": 1,
+        "merchant_id": None,
+        "amount": 1.5,
+        "country": None,
+        "status": "settled",
+        "tags": [],
+        "nothing": None,
+        "paid_at": "2026-01-01T00:00:00Z",
     }
     lines = [
         json.dumps(good),
@@ -232,7 +274,12 @@ def test_ingest_tells_what_is_wrong_with_each_line(config: str, tmp_path: Path) 
     code, out, _ = run("ingest", "payments", str(file), "--dry-run", "--config", config, "--json")
     told = json.loads(out)
     assert (code, told["accepted"], told["rejected"]) == (1, 1, 4)
-    assert [(d["index"], d["field"]) for d in told["diagnostics"]] == [(1, "amount"), (2, None), (3, None), (4, "amuont")]
+    assert [(d["index"], d["field"]) for d in told["diagnostics"]] == [
+        (1, "amount"),
+        (2, None),
+        (3, None),
+        (4, "amuont"),
+    ]
     assert told["diagnostics"][0]["source"] == "payments"
     assert "much" in told["diagnostics"][0]["reason"]
     code, out, _ = run("ingest", "payments", str(file), "--dry-run", "--config", config)
@@ -260,6 +307,8 @@ def test_without_the_service_its_verbs_say_so(tmp_path: Path) -> None:
         "answer = CliRunner().invoke(app, ['worker', '--for', '10s'])\n"
         "print(answer.exit_code, ' '.join(answer.stderr.replace('│', ' ').split()))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
     assert done.stdout.startswith("2 ")
     assert "`headrace worker` is part of the service, and only the library is installed here." in done.stdout

@@ -14,7 +14,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent.parent / "cases" / "definitions"
 PRELUDE = "import headrace as hr; from features.good import customer, merchant, payments, spend\n"
 
-GOOD = '''
+GOOD = """
 import headrace as hr
 
 customer = hr.Entity("customer", keys={"customer_id": hr.Int64})
@@ -26,7 +26,7 @@ spend = hr.FeatureView(
     "spend", entity=customer, source=payments,
     features={"spend_48h": hr.sum("amount", over="48h"), "last_country": "country"},
 )
-'''
+"""
 
 SCHEMA = """{"type": "record", "name": "Payment", "fields": [
   {"name": "payment_id", "type": "string"},
