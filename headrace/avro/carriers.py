@@ -58,6 +58,16 @@ def dtype(node: Node) -> pl.DataType:
     raise AssertionError(node)
 
 
+def nulls(dtype: pl.DataType, n: int) -> pl.Series:
+    """`n` nulls."""
+    return repeated(pl.Series([None], dtype=dtype), n)
+
+
+def repeated(one: pl.Series, n: int) -> pl.Series:
+    """The one value of a series, `n` times."""
+    return one.new_from_index(0, n) if n else one.clear()
+
+
 def as_array(values: Node) -> Array:
     """The array whose encoding is that of a map: of records of key and value."""
     return Array(Record("entry", (Field("key", Primitive("string")), Field("value", values))))

@@ -30,8 +30,8 @@ _WALKS_AFTER_A_FALSE_ALARM = 31
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """`frame`: the reader's columns of the good datums, in their order. `good`: their indices. `bad`: index, dead-letter
-    reason and detail of each of the others, in order."""
+    """`frame`: the reader's columns of the good datums, in their order. `good`: their indices. `bad`: index,
+    dead-letter reason and detail of each of the others, in order."""
 
     frame: pl.DataFrame
     good: I8

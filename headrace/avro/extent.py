@@ -1,9 +1,9 @@
 """Whether decoded columns account for every byte they were read from: the proof that no record smeared.
 
-Polars reads records back to back and knows no ends. If a record's encoded size, computed again from its
-columns, is that of its bytes, then by induction every record before it was read from its own bytes; the
-first that fails is the first bad one. Unions' tags and booleans are compared with the bytes themselves: Polars
-takes any tag but null's for the value, and any byte but 1 for false. Only the canonical encoding passes (one block an array, shortest varints);
+Polars reads records back to back and knows no ends. If a record's encoded size, computed again from its columns, is
+that of its bytes, then by induction every record before it was read from its own bytes; the first that fails is the
+first bad one. Unions' tags and booleans are compared with the bytes themselves: Polars takes any tag but null's for
+the value, and any byte but 1 for false. Only the canonical encoding passes (one block an array, shortest varints);
 others are for the walk.
 """
 

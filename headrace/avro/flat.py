@@ -6,6 +6,7 @@ in a union with null, and records of them. Without numba there are no runs, and 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from headrace.avro import flat_kernel as k
+from headrace.avro.carriers import nulls
 from headrace.avro.nodes import Enum, Field, Fixed, Node, Primitive, Record, Union, is_null
 from headrace.avro.varints import I8, U1
 
@@ -140,16 +142,14 @@ def read_run(run: Run, data: U1, at: I8, end: I8) -> Read | None:
     faulty = walk(data, at, end, run.program, numbers, views, there, fault)
     made = iter([_series(leaf, data, numbers, views, there, n) for leaf in run.leaves])
 
-    def build(node: Node) -> pl.Series:
-        if isinstance(node, Record):
-            return pl.DataFrame([build(f.node).alias(f.name) for f in node.fields]).to_struct()
-        if is_null(node):
-            return (
-                pl.Series([None], dtype=pl.Null()).new_from_index(0, n) if n else pl.Series(dtype=pl.Null())
-            )
-        return next(made)
+    return Read([_built(f.node, made, n).alias(f.name) for f in run.fields], at, fault if faulty else None)
 
-    return Read([build(f.node).alias(f.name) for f in run.fields], at, fault if faulty else None)
+
+def _built(node: Node, leaves: Iterator[pl.Series], n: int) -> pl.Series:
+    """A field from its leaves, which come in order."""
+    if isinstance(node, Record):
+        return pl.DataFrame([_built(f.node, leaves, n).alias(f.name) for f in node.fields]).to_struct()
+    return nulls(pl.Null(), n) if is_null(node) else next(leaves)
 
 
 def describe(run: Run, fault: int) -> tuple[str, str]:

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from headrace.avro.carriers import as_array
+from headrace.avro.carriers import as_array, nulls, repeated
 from headrace.avro.mapping import data_type, merged_type, nullable
 from headrace.avro.marks import Marks, Rows
 from headrace.avro.nodes import (
@@ -67,16 +67,6 @@ def _column(field: Field, source: Field | pl.Series, convert: Convert | None) ->
     if convert is None:
         return lambda frame, _: frame[there].alias(name)
     return lambda frame, marks: convert(frame[there], marks, None).alias(name)
-
-
-def nulls(dtype: pl.DataType, n: int) -> pl.Series:
-    """`n` nulls."""
-    return repeated(pl.Series([None], dtype=dtype), n)
-
-
-def repeated(one: pl.Series, n: int) -> pl.Series:
-    """The one value of a series, `n` times."""
-    return one.new_from_index(0, n) if n else one.clear()
 
 
 class _Resolver:

@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from headrace.avro import spans, varints
-from headrace.avro.carriers import dtype, least_size, without_maps
+from headrace.avro.carriers import dtype, least_size, nulls, repeated, without_maps
 from headrace.avro.flat import Run, describe, is_flat, read_run, run_of
 from headrace.avro.nodes import Array, Enum, Field, Fixed, Node, Primitive, Record, Union, is_null
 from headrace.avro.varints import I8, U1, Mask
@@ -151,7 +151,7 @@ class _Walker:
 
     def primitive(self, kind: str, rows: I8, at: I8, end: I8, path: str) -> tuple[pl.Series, I8]:
         if kind == "null":
-            return pl.Series([None] * len(at), dtype=pl.Null()) if len(at) else pl.Series(dtype=pl.Null()), at
+            return nulls(pl.Null(), len(at)), at
         if kind in ("int", "long"):
             value, at = self.varint(rows, at, end, path)
             return pl.Series(value), at
@@ -196,7 +196,7 @@ class _Walker:
         for i, branch in enumerate(node.branches):
             taken = np.flatnonzero(tag == i)
             if is_null(branch):
-                members.append(pl.Series([None], dtype=pl.Null()).new_from_index(0, len(at)))
+                members.append(nulls(pl.Null(), len(at)))
                 continue
             column, at[taken] = self.read(branch, rows[taken], at[taken], end[taken], path)
             members.append(_scattered(column, taken, len(at)))
@@ -283,14 +283,14 @@ def _scattered(column: pl.Series, taken: I8, n: int) -> pl.Series:
     index = pl.Series(place)
     index = pl.select(pl.when(pl.lit(index) >= 0).then(pl.lit(index))).to_series()
     if not len(column):
-        return pl.Series([None], dtype=column.dtype).new_from_index(0, n)
+        return nulls(column.dtype, n)
     return column.gather(index)
 
 
 def _listed(items: Node, lists: list[I8], pieces: list[pl.Series], n: int) -> pl.Series:
     """Lists from their first items, their second items, and so on."""
     if not pieces:
-        return pl.Series([[]], dtype=pl.List(dtype(items))).new_from_index(0, n)
+        return repeated(pl.Series([[]], dtype=pl.List(dtype(items))), n)
     owner = np.concatenate(lists)
     values = pl.concat([p.alias("") for p in pieces]).gather(np.argsort(owner, kind="stable"))
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(owner, minlength=n))])

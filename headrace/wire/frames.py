@@ -181,6 +181,6 @@ def _culprit(
             source = next(s for s in sources if batch in s.batches)
             return CorruptRecordError(
                 f"{source.topic}[{source.partition}] at offset {batch.base}: expected {batch.count} records in "
-                f"{len(payload)} bytes, got a list that does not end there. Skip the batch by its offsets, or fetch again"
+                f"{len(payload)} bytes, got a list that does not end there. Fetch again, or skip the batch"
             )
     raise AssertionError("a batch is broken only beside others")

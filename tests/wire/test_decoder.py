@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -298,6 +300,22 @@ def test_a_count_that_its_bytes_cannot_hold_allocates_nothing() -> None:
         bomb = b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f\x00"
         decoded = SourceDecoder(schema).decode([record_batches([Record(bomb)])])
         assert [d.reason for d in decoded.dead] == ["decode"]
+
+
+def test_a_decoded_flush_needs_no_garbage_collector_to_go() -> None:
+    decoder = SourceDecoder(SCHEMA)
+    batches = record_batches([Record(datum(i) if i % 7 else b"x") for i in range(3_000)])
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        decoder.decode([batches])
+        gc.collect()
+        assert [x for x in gc.garbage if isinstance(x, pl.Series | np.ndarray | memoryview)] == []
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
 
 
 def test_logappend_and_create_time_both_reach_the_frame_in_microseconds() -> None:
