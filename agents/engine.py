@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiokafka import TopicPartition
 
@@ -20,7 +20,9 @@ from agents.opening import Opener, republished
 from agents.persist import Persister
 from agents.task import Life, Task
 from headrace.errors import FencedError, HeadraceError, PositionError, UnavailableError
+from headrace.panes import REPUBLISH
 from headrace.wire import RecordBatches
+from tables.kafka.topics import Topics
 from tables.marker import source as source_partition
 
 log = logging.getLogger("headrace.engine")
@@ -140,7 +142,7 @@ class Engine:
                 attempt += 1
                 log.warning("%s: waiting %.1f s: %s", task.name, pause, why)
                 await asyncio.sleep(pause)
-            task.life = Life.OPEN
+            task.life, task.joined = Life.OPEN, False
             log.info("%s: open at offset %d, epoch %d", task.name, task.taken, task.epoch)
             assert self._seek is not None
             await self._seek(task.tp, task.taken)
@@ -186,11 +188,14 @@ class Engine:
         if task is None or task.life is not Life.OPEN or batches.next_offset <= task.taken:
             return
         if batches.start > task.taken:
+            if not task.joined:
+                return  # fetched before the partition was opened (again): it will come once more
             raise PositionError(
                 f"{task.name}: fetched from offset {batches.start}, the state ends at {task.taken}: "
                 f"{batches.start - task.taken} offsets are missing (the log's start moved, or the topic was cut)"
             )
-        task.pending.append(batches)
+        task.joined = True
+        task.pending.append(replace(batches, start=task.taken))
         task.taken = batches.next_offset
         if self._pending_events() >= self._pace.events:
             await self.flush()
@@ -225,6 +230,7 @@ class Engine:
                 flushes = await asyncio.to_thread(self._compute, taken, now)
             except UnavailableError as exc:  # the schema registry: keep the events, try again
                 log.warning("waiting: %s", exc)
+                await self._written()
                 self._give_back(taken)
                 await asyncio.sleep(1.0)
                 return
@@ -250,9 +256,16 @@ class Engine:
         return out
 
     def _give_back(self, taken: Iterable[Taken]) -> None:
+        """A flush could not be computed: what it took waits again, what it changed is forgotten."""
         for t in taken:
-            if t.generation == t.task.generation:
-                t.task.pending = [*t.batches, *t.task.pending]
+            if t.generation != t.task.generation:
+                continue
+            t.task.pending = [*t.batches, *t.task.pending]
+            for table in t.task.books:
+                table.forget()
+            for view_id, due in t.due.items():
+                again = [entity for instant, entity in due if instant == REPUBLISH]
+                t.task.republish[view_id] = again + t.task.republish.get(view_id, [])
 
     async def _write(self, flushes: list[TaskFlush], cut: float) -> None:
         try:
@@ -274,6 +287,25 @@ class Engine:
         await self.flush()
         async with self._cutting:
             await self._written()
+
+    async def watch_log(self, topics: Topics) -> None:
+        """Look whether the log still is what the positions mean. Raises PositionError if it is not."""
+        open_tasks = [t for t in self.tasks.values() if t.life is Life.OPEN]
+        found = await asyncio.to_thread(topics.describe, sorted({t.tp.topic for t in open_tasks}))
+        for task in open_tasks:
+            info = found.get(task.tp.topic)
+            if task.topic_id is not None and info is not None and info.topic_id not in (None, task.topic_id):
+                raise PositionError(
+                    f"topic `{task.tp.topic}` was deleted and made again while it was read: its offsets mean other "
+                    "events now. Make new versions of the views on it, or delete their changelogs and the state folder"
+                )
+            begin, end = await asyncio.to_thread(topics.bounds, *task.tp)
+            task.end = end
+            if task.life is Life.OPEN and not task.joined and begin > task.taken:
+                raise PositionError(
+                    f"{task.name}: the log begins at offset {begin}, the state ends at {task.taken}: "
+                    f"{begin - task.taken} offsets are gone"
+                )
 
     async def watch_online(self) -> None:
         """Notice, without a write at hand, that the online store lost what was written to it."""

@@ -49,7 +49,7 @@ class Opener:
         task.sweeps.clear()
         for view_id, table in [*task.tables.items(), *task.senders.items()]:
             await self._restore(task, view_id, table)
-        begin, end = await asyncio.to_thread(self._bounds, task.tp)
+        begin, end = await asyncio.to_thread(self._topics.bounds, *task.tp)
         name = source_partition(*task.tp)
         for table in task.books:
             await self._check(task, table, name, begin, end)
@@ -76,12 +76,6 @@ class Opener:
         if view_id in task.tables:
             entities = {e for e in map(view.core.entity_of, set(restored.last_flush)) if e is not None}
             task.republish[view_id] = sorted(entities)
-
-    def _bounds(self, tp: TopicPartition) -> tuple[int, int]:
-        return (
-            self._topics.offsets(tp.topic, tp.partition, end=False),
-            self._topics.offsets(tp.topic, tp.partition, end=True),
-        )
 
     async def _check(self, task: Task, table: TablePartition, name: str, begin: int, end: int) -> None:
         """A new table starts where its source says; a known one must find its log as it left it."""

@@ -29,8 +29,10 @@ class Life(Enum):
 class Task:
     """`tables`: view id -> state on this partition; `senders`: view id -> what was sent on (shuffled views).
 
-    `taken`: the next offset that was not yet accepted for a flush. `generation` changes whenever what was
-    computed for the task is to be thrown away. `dead_from`: dead letters of earlier offsets were written before.
+    `taken`: the next offset that was not yet accepted for a flush. `joined`: since it was opened, a batch that
+    begins there has arrived; before that, batches fetched for an earlier opening may still come.
+    `generation` changes whenever what was computed for the task is to be thrown away. `dead_from`: dead
+    letters of earlier offsets were written before.
     """
 
     tp: TopicPartition
@@ -42,6 +44,7 @@ class Task:
     generation: int = 0
     epoch: int = 0
     taken: int = 0
+    joined: bool = False
     dead_from: int = 0
     topic_id: str | None = None
     clock: int | None = None

@@ -24,7 +24,7 @@ from app.clock import now_us
 from app.failpoints import failpoint
 from app.faust_app import HeadraceApp, faust_app, raw_topic
 from app.kafka import Cluster
-from headrace.errors import HeadraceError, StateError
+from headrace.errors import HeadraceError, StateError, UnavailableError
 from headrace.online.write import OnlineWriter
 from headrace.project import Project
 from headrace.registry import SchemaRegistry
@@ -67,9 +67,7 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
     """Build a worker. Raises StateError, UnavailableError or DefinitionError before anything runs."""
     name = settings.project
     registry = SchemaRegistry(settings.registry.url) if settings.registry.url else None
-    sources = source_stages(
-        project, name, clock=settings.clock, resolve=registry.by_id if registry else None
-    )
+    sources = source_stages(project, name, clock=settings.clock, resolve=registry.by_id if registry else None)
     if not sources:
         raise StateError("no view is online: there is nothing to do for a worker")
     topics = Topics(cluster.confluent(), embedded=cluster.embedded)
@@ -144,10 +142,13 @@ def _attach(
         while not app.should_stop:
             await app.sleep(HOUSEKEEPING)
             try:
+                await engine.watch_log(topics)
                 await drop_counted(engine.tasks.values(), topics)
                 await engine.watch_online()
+            except UnavailableError as exc:
+                log.warning("waiting: %s", exc)
             except HeadraceError as exc:
-                log.warning("housekeeping: %s", exc)
+                await crash(exc)
 
 
 def _declare(

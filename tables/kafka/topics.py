@@ -107,6 +107,10 @@ class Topics:
             raise UnavailableError(f"Kafka does not tell offsets of `{topic}`: {exc.args[0].str()}") from exc
         return int(result.offset)
 
+    def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """The log's start offset and its end."""
+        return self.offsets(topic, partition, end=False), self.offsets(topic, partition, end=True)
+
     def offset_at(self, topic: str, partition: int, instant_ms: int) -> int:
         """The first offset whose record timestamp is at or after `instant_ms`; the end if there is none."""
         future = self._admin.list_offsets(
