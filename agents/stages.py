@@ -14,6 +14,7 @@ from headrace.panes import ViewCore
 from headrace.panes.core import Clock
 from headrace.plan import SourcePlan, ViewPlan
 from headrace.project import Project
+from headrace.topics import changelog_topic, repartition_topic
 from headrace.wire import SourceDecoder
 
 MAX_RECORD_BYTES = 8 << 20
@@ -59,18 +60,6 @@ class ViewStage:
         return f"{self.repartition}.sent.{topic}"
 
 
-def changelog_topic(project: str, view: FeatureView) -> str:
-    return f"headrace.{project}.changelog.{view.name}.{view.version}"
-
-
-def repartition_topic(project: str, view: FeatureView) -> str:
-    return f"headrace.{project}.repartition.{view.name}.{view.version}"
-
-
-def dead_letter_topic(project: str) -> str:
-    return f"headrace.{project}.dead-letters"
-
-
 def source_stages(
     project: Project, name: str, *, clock: Clock, resolve: Resolve | None
 ) -> tuple[SourceStage, ...]:
@@ -97,8 +86,8 @@ def _view_stage(plan: ViewPlan, name: str, clock: Clock) -> ViewStage:
     return ViewStage(
         plan,
         ViewCore(plan, clock=clock),
-        changelog_topic(name, plan.view),
-        repartition_topic(name, plan.view) if plan.shuffled else None,
+        changelog_topic(name, plan.view.name, plan.view.version),
+        repartition_topic(name, plan.view.name, plan.view.version) if plan.shuffled else None,
     )
 
 

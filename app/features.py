@@ -18,7 +18,7 @@ from agents.metrics import WorkerMetrics
 from agents.opening import Opener
 from agents.persist import Persister
 from agents.repartitions import drop_counted
-from agents.stages import SourceStage, ViewStage, dead_letter_topic, source_stages
+from agents.stages import SourceStage, ViewStage, source_stages
 from agents.task import Task
 from app.clock import now_us
 from app.failpoints import failpoint
@@ -29,6 +29,7 @@ from headrace.online.write import OnlineWriter
 from headrace.project import Project
 from headrace.registry import SchemaRegistry
 from headrace.settings import Settings
+from headrace.topics import dead_letter_topic
 from tables.cache import RecordCache
 from tables.kafka.changelog import ChangelogReader
 from tables.kafka.producer import PlainProducer, TaskProducer, TransactionalProducer
