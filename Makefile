@@ -17,7 +17,7 @@ setup: $(STAMP)  ## make .venv with everything in it (quick when it is there)
 
 $(STAMP): pyproject.toml
 	@PYTHON="$(PYTHON)" sh .ci/venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[service,demo,dev]'
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -e '.[service,demo,dev]'
 	@touch $@
 
 demo: setup  ## flights through embedded Kafka and Redis, live in the terminal

@@ -79,8 +79,9 @@ def test_the_library_knows_nothing_of_a_running_worker() -> None:
 def test_importing_loads_nothing_heavy(statement: str) -> None:
     script = f"{statement}; import sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
     )
+    assert done.returncode == 0, done.stderr
     loaded = set(done.stdout.split())
     assert "headrace" in loaded
     assert loaded & HEAVY == set()
