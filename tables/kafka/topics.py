@@ -5,7 +5,8 @@ Uses confluent-kafka's admin client, the one of the two clients that tells a top
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +95,15 @@ class Topics:
                 error: KafkaError = exc.args[0]
                 if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise UnavailableError(f"Kafka did not create topic `{name}`: {error.str()}") from exc
+        self._await_topics({topic.topic for topic in missing})
+
+    def _await_topics(self, names: Set[str]) -> None:
+        """Return when the broker that is asked knows topics just made: the controller answers before it does."""
+        end = time.monotonic() + self._timeout
+        while left := names - self.describe(list(names)).keys():
+            if time.monotonic() > end:
+                raise UnavailableError(f"Kafka made topics and does not show them: {', '.join(sorted(left))}")
+            time.sleep(0.05)
 
     def offsets(self, topic: str, partition: int, *, end: bool) -> int:
         """The log's start offset, or its end (one past the last stable record)."""
