@@ -182,6 +182,11 @@ class Deployment:
         found: list[dict[str, Any]] = self.ask("dead-letters", "list", "--last", "100000")
         return found
 
+    def committed(self, process: str = "worker") -> dict[tuple[str, int], int | None]:
+        """(topic, partition) -> the offset committed, of `headrace status --json`."""
+        rows = self.ask("status")["lag"]
+        return {(r["topic"], r["partition"]): r["committed"] for r in rows if r["process"] == process}
+
     def lag(self, process: str = "worker") -> dict[tuple[str, int], int | None]:
         """(topic, partition) -> events not committed, of `headrace status --json`."""
         rows = self.ask("status")["lag"]
