@@ -74,9 +74,10 @@ class ViewCore:
             stored += read(partition, state_keys[a:b])
         heads = self.layout.decode_heads(stored)
 
-        active, fired = _active(batch, heads)
+        active, fired, asked = _active(batch, heads)
         if not active.all():
-            batch, heads, fired = batch.only(active), heads.only(active), fired[active]
+            batch, heads = batch.only(active), heads.only(active)
+            fired, asked = fired[active], asked[active]
             state_keys = [state_keys[i] for i in np.flatnonzero(active).tolist()]
         clock = self._clock(batch, clocks)
         t = _now(batch, heads, clock)
@@ -113,7 +114,7 @@ class ViewCore:
         )
         return Update(
             {p: w for p, w in writes.items() if w.keys or w.timers},
-            self._online(batch, after, known, shown),
+            self._online(batch, after, known, asked, shown),
             late_events=self._late(batch, counts, t),
             rows=given,
             entities=len(batch),
@@ -196,7 +197,7 @@ class ViewCore:
             start = end
         return writes
 
-    def _online(self, batch: Batch, after: Heads, known: Bools, shown: Values) -> pl.DataFrame:
+    def _online(self, batch: Batch, after: Heads, known: Bools, asked: Bools, shown: Values) -> pl.DataFrame:
         ttl = self.plan.ttl
         last = np.where(after.newest == UNKNOWN, after.t, after.newest)
         left = None if ttl is None else pl.Series((last + ttl - after.t) // 1000)
@@ -213,23 +214,26 @@ class ViewCore:
                 pl.Series("_remove", ~shown.present),
             ]
         )
-        emitted = known | shown.present
+        emitted = known | asked | shown.present
         return frame if emitted.all() else frame.filter(pl.Series(emitted))
 
 
-def _active(batch: Batch, heads: Heads) -> tuple[Bools, Bools]:
-    """Entities with rows, with their own timer fired, or known and asked for again; and whose timer fired."""
+def _active(batch: Batch, heads: Heads) -> tuple[Bools, Bools, Bools]:
+    """Entities with rows, with their own timer fired, or asked for again; whose timer fired; who was asked for.
+
+    Asked for may be one that is not known: it was removed, and the online store may not have been told.
+    """
     n = len(batch)
-    active, fired = np.zeros(n, "?"), np.zeros(n, "?")
+    active, fired, asked = np.zeros(n, "?"), np.zeros(n, "?"), np.zeros(n, "?")
     active[batch.having] = True
     if len(batch.due_entity):
         known = np.zeros(n, "?")
         known[heads.known] = True
         own = known[batch.due_entity] & (batch.due_instant == heads.timer[batch.due_entity])
-        again = known[batch.due_entity] & (batch.due_instant == REPUBLISH)
         fired[batch.due_entity[own]] = True
-        active[batch.due_entity[own | again]] = True
-    return active, fired
+        asked[batch.due_entity[batch.due_instant == REPUBLISH]] = True
+        active |= fired | asked
+    return active, fired, asked
 
 
 def _now(batch: Batch, heads: Heads, clock: Ints) -> Ints:

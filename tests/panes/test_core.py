@@ -166,8 +166,15 @@ def test_an_empty_entity_whose_t_is_ahead_of_the_clock_keeps_its_t_until_the_clo
 def test_republishing_emits_an_entity_again_and_changes_no_value() -> None:
     step = Stepper(plan({"n": hr.count(over="1h")}))
     step(("a", CLOCK, 1), ("b", CLOCK, 1))
-    again = step(due=[(REPUBLISH, b"a"), (REPUBLISH, b"unknown")])
+    again = step(due=[(REPUBLISH, b"a")])
     assert again.online.select("_key", "n").rows() == [("a", 1)]
+
+
+def test_republishing_an_entity_that_is_gone_removes_it_online_again() -> None:
+    step = Stepper(plan({"n": hr.count(over="1h")}))
+    told = step(due=[(REPUBLISH, b"gone")])
+    assert told.online.select("_key", "_remove").rows() == [("gone", True)]
+    assert step.state == {}
 
 
 def test_ttl_is_told_in_milliseconds_and_its_end_wakes() -> None:
