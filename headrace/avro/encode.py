@@ -7,7 +7,7 @@ Owns what a producer may pass for each type; an error names the field, what was 
 | boolean; string, enum | bool; str |
 | int, long; float, double | int in range; int, float, or the text NaN, Infinity, -Infinity |
 | bytes, fixed, duration | bytes, or base64 text |
-| date; time-*; timestamp-* | date, time, datetime (UTC if without zone), ISO 8601 text, or an integer in the type's unit |
+| date; time-*; timestamp-* | date, time, datetime (UTC if without zone), ISO 8601 text, or an integer in its unit |
 | decimal | Decimal, int, decimal text or float, exact at the type's scale |
 | uuid | UUID or its text |
 | array; map; record | list or tuple; a mapping, or a list of {key, value}; a mapping |

@@ -227,7 +227,7 @@ def _values(draw: st.DrawFn) -> bytes:
 
 
 @given(st.lists(_values(), min_size=1, max_size=8))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_record_reads_the_same_alone_by_the_exact_way_and_among_others(values: list[bytes]) -> None:
     decoded = decode(COLUMNS, *values)
     together = dict(
