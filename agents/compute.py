@@ -64,10 +64,14 @@ class Computer:
             task.clock = newest if task.clock is None else max(task.clock, newest)
         for partition, count in decoded.frame.group_by("_partition").len().iter_rows():
             flushes[partition].events = count
+        counts = flushes[items[0].task.tp.partition].counts
+        counts["tombstones"] += decoded.tombstones
+        counts["after_clock"] += accepted.dropped_after_clock
         unused: set[int] | None = None
         for view in stage.views:
             rows = self._unseen(accepted.frame, items, view.id)
             projected = view.plan.project(rows)
+            counts["null_keys"] += projected.skipped_null_key
             dead.extend(refused(decoded, projected.dead))
             null_keys = set(projected.null_keys)
             unused = null_keys if unused is None else unused & null_keys
@@ -199,7 +203,9 @@ class Computer:
                 flush.online.append((view, online[partition]))
                 flush.entities += online[partition].height
         if tasks:
-            flushes[next(iter(tasks))].late += update.late_events
+            counts = flushes[next(iter(tasks))].counts
+            counts["late_events"] += update.late_events
+            counts["capped"] += update.capped
 
     def instant(self, task: Task, now: int) -> int:
         """The clock of a partition (spec, section 3): wall, the newest event time accepted, or fixed."""

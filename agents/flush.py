@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -44,7 +45,8 @@ class TaskFlush:
     online: list[tuple[ViewStage, pl.DataFrame]] = field(default_factory=list)
     events: int = 0
     dead: int = 0
-    late: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    """What else happened, by name: late_events, null_keys, tombstones, capped, after_clock."""
     entities: int = 0
 
     def change(self, table: TablePartition, changes: Changes) -> None:
