@@ -19,7 +19,7 @@ from agents.metrics import WorkerMetrics
 from agents.opening import Opener, republished
 from agents.persist import Persister
 from agents.task import Life, Task
-from headrace.errors import FencedError, HeadraceError, PositionError, UnavailableError
+from headrace.errors import FencedError, HeadraceError, PositionError, StateError, UnavailableError
 from headrace.panes import REPUBLISH
 from headrace.wire import RecordBatches
 from tables.kafka.topics import Topics
@@ -79,6 +79,7 @@ class Engine:
         self._opening: dict[TopicPartition, asyncio.Task[None]] = {}
         self._last = 0.0
         self._flushes = 0
+        self._counts: dict[str, int] = {}  # partitions of each topic, as first seen
 
     # -- assignment
 
@@ -298,6 +299,11 @@ class Engine:
                 raise PositionError(
                     f"topic `{task.tp.topic}` was deleted and made again while it was read: its offsets mean other "
                     "events now. Make new versions of the views on it, or delete their changelogs and the state folder"
+                )
+            if info is not None and self._counts.setdefault(info.name, info.partitions) != info.partitions:
+                raise StateError(
+                    f"topic `{info.name}` has {info.partitions} partitions now, it had {self._counts[info.name]}: "
+                    "entities may be on other partitions than their state. Make new versions of the views on it"
                 )
             begin, end = await asyncio.to_thread(topics.bounds, *task.tp)
             task.end = end

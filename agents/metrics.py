@@ -17,9 +17,10 @@ class WorkerMetrics:
         labels = ["topic", "partition"]
         self.events = Counter("headrace_events", "events counted", labels, registry=self.registry)
         self.dead = Counter("headrace_dead_letters", "dead letters", labels, registry=self.registry)
-        self.late = Counter(
-            "headrace_late_events", "too late for every window", labels, registry=self.registry
-        )
+        self.counts = {
+            name: Counter(f"headrace_{name}", what, ["topic"], registry=self.registry)
+            for name, what in _COUNTS.items()
+        }
         self.entities = Counter("headrace_entities_written", "online writes", labels, registry=self.registry)
         self.flushes = Counter("headrace_flushes", "flushes", registry=self.registry)
         self.position = Gauge("headrace_position", "next offset not counted", labels, registry=self.registry)
@@ -37,10 +38,19 @@ class WorkerMetrics:
             self.total += flush.events
             self.events.labels(*at).inc(flush.events)
             self.dead.labels(*at).inc(flush.dead)
-            self.late.labels(*at).inc(flush.late)
+            for name, count in flush.counts.items():
+                self.counts[name].labels(flush.task.tp.topic).inc(count)
             self.entities.labels(*at).inc(flush.entities)
             self.position.labels(*at).set(flush.next_offset)
             self.lag.labels(*at).set(max(flush.task.end - flush.next_offset, 0))
 
+
+_COUNTS = {
+    "late_events": "events too late for every window of a view",
+    "null_keys": "events that a view skipped for a null in its entity key",
+    "tombstones": "records with a null value, which are no events",
+    "capped": "values that did not fit their type",
+    "after_clock": "events later than a fixed clock, for history alone",
+}
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
