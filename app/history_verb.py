@@ -21,12 +21,14 @@ def history(for_: For = None, until_idle: UntilIdle = None, config: Config = DEF
     from app.embedding import embedded_parts
     from app.history import history as build
     from app.process import configure_logging, run, wait_for_kafka
+    from app.tuning import tune
     from headrace.loading import load
     from headrace.settings import load_settings
 
     for_seconds, idle_seconds = seconds(for_, "--for"), seconds(until_idle, "--until-idle")
     settings = load_settings(config)
     configure_logging(settings)
+    tune()
     project = load(config)
     with embedded_parts(settings, project) as settings:
         cluster = wait_for_kafka(settings, time.sleep)
