@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
@@ -69,16 +70,20 @@ class HistoryTable:
             try:
                 DeltaTable(self.uri, storage_options=self._options)
             except TableNotFoundError:
-                # Two writers may both find no table: `ignore` leaves the first one's.
-                DeltaTable.create(
-                    self.uri,
-                    self.schema.arrow,
-                    mode="ignore",
-                    partition_by=[DATE],
-                    configuration=_PROPERTIES,
-                    storage_options=self._options,
-                )
+                self._create()
         self._retrying(self._require_columns, self._add_columns)
+
+    def _create(self) -> None:
+        """Makes the table, unless another writer does so just now: then theirs is the table."""
+        with suppress(CommitFailedError):
+            DeltaTable.create(
+                self.uri,
+                self.schema.arrow,
+                mode="ignore",
+                partition_by=[DATE],
+                configuration=_PROPERTIES,
+                storage_options=self._options,
+            )
 
     def position(self, topic: str, partition: int) -> int | None:
         """The next offset that the table has not seen; None for a partition it never saw. Reads the log."""
