@@ -17,8 +17,8 @@ from headrace.aggregates import declare
 
 SECOND = 1_000_000
 
-CASES = settings(  # HEADRACE_CASES=10000 for a long run
-    max_examples=int(os.environ.get("HEADRACE_CASES", "100")),
+CASES = settings(  # CASES=10000 for a long run
+    max_examples=int(os.environ.get("CASES", "100")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
