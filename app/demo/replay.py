@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from app.demo.flights import NEW_YORK
 
@@ -22,10 +23,9 @@ class Replay:
         self._chance = np.random.default_rng(seed)
         self._next = int(self._chance.integers(len(flights)))
 
-    def coming(self, count: int) -> pl.DataFrame:
-        """The next `count` flights as they are in the frame, without taking them."""
-        places = (self._next + np.arange(count)) % len(self._flights)
-        return self._flights[places]
+    def coming(self, count: int) -> NDArray[np.int64]:
+        """The places in the frame of the next `count` flights, without taking them."""
+        return (self._next + np.arange(count)) % len(self._flights)
 
     def take(self, count: int, now: int) -> pl.DataFrame:
         """The next `count` flights as events of now (microseconds).
@@ -33,7 +33,7 @@ class Replay:
         Each is scheduled a moment before now, by chance: mostly some hundred milliseconds, sometimes seconds, so
         that events arrive somewhat out of order, as they do in life.
         """
-        chosen = self.coming(count)
+        chosen = self._flights[self.coming(count)]
         self._next = (self._next + count) % len(self._flights)
         seconds = np.minimum(self._chance.exponential(USUAL_DELAY, count), LONGEST_DELAY)
         at = pl.Series("at", now - (seconds * 1_000_000).astype(np.int64))
