@@ -18,7 +18,7 @@ from tests.stack.cache import cache_root, locked
 
 KAFKA = "4.1.1"
 APICURIO = "3.3.3"
-VERSITYGW = "v1.7.0"
+VERSITYGW = "v1.8.0"
 TOXIPROXY = "v2.12.0"
 _LOG4J = "2.24.3"
 _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
