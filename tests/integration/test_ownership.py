@@ -17,6 +17,7 @@ pytestmark = pytest.mark.integration
 
 SETTINGS = {"HEADRACE_ENGINE__CLOCK": "2026-01-10T12:34:56.789012Z", "HEADRACE_STATE__MAX_EVENTS": "500"}
 PARTITIONS = 3
+TASKS = 3 * PARTITIONS  # of the topic, and of the repartition topics of two views
 
 
 class Flow:
@@ -28,11 +29,12 @@ class Flow:
         self._events = iter(views.payments(10_000, seed=3))
         self.workers = 0
 
-    def worker(self) -> Process:
-        """Another worker, once it has its partitions."""
+    def worker(self, share: int = 1) -> Process:
+        """Another worker, once it has opened a share of all partitions: one of so many workers."""
         self.workers += 1
         process = self.deployment.start("worker", state=f"state-{self.workers}")
-        process.wait()
+        until("an open worker", lambda: opened(process) >= TASKS // share or not process.running)
+        assert process.running, process.log_tail()
         return process
 
     def send(self, count: int = 1_000) -> None:
@@ -66,12 +68,12 @@ def test_workers_join_and_leave_by_sigterm_and_by_sigkill(real: RealComponents, 
         flow.send()
         first = flow.worker()
         flow.send()
-        second = flow.worker()
+        second = flow.worker(share=PARTITIONS)
         flow.send()
         second.terminate()
         flow.send()
         second.ended_well()
-        third = flow.worker()
+        third = flow.worker(share=PARTITIONS)
         flow.send()
         third.kill()
         flow.send()
@@ -89,7 +91,7 @@ def test_a_worker_that_slept_through_its_session_changes_nothing(
     with flow.deployment, flow.watch() as reader:
         flow.send()
         zombie = flow.worker()
-        heir = flow.worker()
+        heir = flow.worker(share=PARTITIONS)
         flow.right()
         flow.send()
         zombie.pause()
@@ -115,6 +117,7 @@ def test_sigterm_under_load_drains_and_commits(real: RealComponents, tmp_path: P
     with flow.deployment:
         worker = flow.worker()
         flow.send(3_000)
+        until("the first values", lambda: flow.deployment.features("by_user@1"))
         worker.terminate()
         flow.send(1_000)
         worker.ended_well()
