@@ -160,9 +160,9 @@ class Engine:
             return
         log.warning("%s: %s; opening it again", task.name, error)
         task.generation += 1
-        # A fenced worker may be a zombie that does not know yet. Its next heartbeat will tell it; opening at
-        # once would only fence the new owner.
-        self._open(task, after=self._pace.fenced_pause if isinstance(error, FencedError) else 0.0)
+        # A worker that is fenced, or misses offsets, may be a zombie that does not know yet. Its next heartbeat
+        # will tell it; opening at once would only fence the new owner.
+        self._open(task, after=0.0 if isinstance(error, UnavailableError) else self._pace.fenced_pause)
 
     async def _close(self, tp: TopicPartition) -> None:
         task = self.tasks.pop(tp)
@@ -183,7 +183,7 @@ class Engine:
     async def add(self, batches: RecordBatches) -> None:
         """Accept a fetched batch of an assigned partition; waits while too much is pending.
 
-        Events that were taken before are dropped. Raises PositionError if offsets are missing in between.
+        Events that were taken before are dropped. If offsets are missing in between, the task is opened again.
         """
         task = self.tasks.get(TopicPartition(batches.topic, batches.partition))
         if task is None or task.life is not Life.OPEN or batches.next_offset <= task.taken:
@@ -191,10 +191,11 @@ class Engine:
         if batches.start > task.taken:
             if not task.joined:
                 return  # fetched before the partition was opened (again): it will come once more
-            raise PositionError(
-                f"{task.name}: fetched from offset {batches.start}, the state ends at {task.taken}: "
-                f"{batches.start - task.taken} offsets are missing (the log's start moved, or the topic was cut)"
-            )
+            # Either the log's start moved, or another worker counted these and dropped them from its repartition
+            # topic while this one slept. The marker in the changelog tells which: opening reads it.
+            gap = f"fetched from offset {batches.start}, the state here ends at {task.taken}"
+            self.lost(task, PositionError(gap))
+            return
         task.joined = True
         task.pending.append(replace(batches, start=task.taken))
         task.taken = batches.next_offset

@@ -111,9 +111,13 @@ class _Producer:
             for builder, count in _batches(producer, records):
                 sent = await producer.send_batch(builder, tp.topic, partition=tp.partition)
                 waiting.append((tp, count, sent))
+        if waiting:
+            await asyncio.wait([sent for _, _, sent in waiting])  # all: one that nobody asks complains
         spans: dict[TopicPartition, Span] = {}
+        if failed := [error for _, _, sent in waiting if (error := sent.exception())]:
+            raise failed[0]
         for tp, count, sent in waiting:
-            meta = await sent
+            meta = sent.result()
             start = spans[tp].start if tp in spans else meta.offset
             spans[tp] = Span(start, meta.offset + count)
         return spans
