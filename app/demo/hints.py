@@ -12,22 +12,26 @@ from pathlib import Path
 
 from app.demo.children import headrace
 from app.demo.shown import Shown
+from headrace.cli.typed import DEFAULT_CONFIG
 from headrace.online.address import parse_address
 
 
-def hints(bootstrap: str, redis_url: str, history: Path, views: Sequence[Shown]) -> list[tuple[str, str]]:
+def hints(
+    bootstrap: str, redis_url: str, history: Path, views: Sequence[Shown], config: Path
+) -> list[tuple[str, str]]:
     """(what for, the command), for a shell in the working directory."""
+    where = "" if config == DEFAULT_CONFIG else f" --config {shlex.quote(str(config))}"
     view = views[0]
     key, name = view.keys[0], view.redis_keys[0]
     ours = f"HEADRACE_REDIS__URL={redis_url} {_headrace()}"
     both = f"HEADRACE_KAFKA__BOOTSTRAP={bootstrap} {ours}"
-    out = [("features", f"{ours} get {view.plan.view.name} {shlex.quote(key)} --watch")]
+    out = [("features", f"{ours} get {view.plan.view.name} {shlex.quote(key)}{where} --watch")]
     out += [
-        ("several keys", f"{ours} get {v.plan.view.name} {shlex.quote(v.keys[0])}")
+        ("several keys", f"{ours} get {v.plan.view.name} {shlex.quote(v.keys[0])}{where}")
         for v in views
         if "|" in v.keys[0]
     ][:1]
-    out.append(("lag", f"{both} status"))
+    out.append(("lag", f"{both} status{where}"))
     port = parse_address(redis_url).port
     client = next((c for c in ("redis-cli", "valkey-cli") if shutil.which(c)), None)
     if client:

@@ -86,7 +86,7 @@ class _View:
         }
         first = max(len(self.view.plan.view.name), *(len(e.key) for e in self.entities))
         left = options.max_width - first - GAP
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP, 0, 0))
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
         table.add_column(escape(self.view.plan.view.name), style="bold", no_wrap=True)
         fitting = []
         for name, texts in cells.items():

@@ -28,15 +28,15 @@ route_punctuality = hr.FeatureView(
     where="departed_at is not null",
     transform=hr.transform(with_punctuality, adds={"punctuality": hr.String}),
     features={
-        "last_punctuality": "punctuality",
-        "last_aircraft": hr.latest("tailnum"),
-        "first_day": hr.first("service_day", over=hr.lifetime()),
         "flights_10m": hr.count(over=hr.tumbling("10m", closed=True)),
         "flights_7d": hr.count(over="7d"),
         "on_time_share_7d": hr.ratio(
             hr.count(where="punctuality = 'on time'", over="7d"), hr.count(over="7d")
         ),
         "avg_arrival_delay_7d": hr.avg("arr_delay", over="7d"),
+        "last_punctuality": "punctuality",
+        "last_aircraft": hr.latest("tailnum"),
+        "first_day": hr.first("service_day", over=hr.lifetime()),
         "arrival_delay_stddev_30d": hr.stddev("arr_delay", over="30d"),
         "shortest_air_time_ever": hr.min("air_time", over=hr.lifetime()),
         "any_diverted_7d": hr.any("punctuality = 'diverted'", over="7d"),

@@ -76,7 +76,7 @@ def wrong_in(view: str, got: Run, events: list[Flight]) -> list[str]:
     for key, mine in entities(events, ENTITIES[view]).items():
         expected = plain(mine, got.now)
         values = got.online(dict(zip(ENTITIES[view], key, strict=True)), view=view)
-        assert list(values) == list(expected)
+        assert values.keys() == expected.keys()
         out += [f"{view} {key} {n}: {values[n]} {v}" for n, v in expected.items() if not same(values[n], v)]
     return out
 
