@@ -73,7 +73,12 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
         raise StateError("no view is online: there is nothing to do for a worker")
     topics = Topics(cluster.confluent(), embedded=cluster.embedded)
     known = _declare(sources, topics, settings, name)
-    store = StateStore(Path(settings.state.dir), name, cache_bytes=settings.state.cache_mb << 20)
+    store = StateStore(
+        Path(settings.state.dir),
+        name,
+        cache_bytes=settings.state.cache_mb << 20,
+        changelogged=not cluster.embedded,
+    )
     online = OnlineWriter(settings.redis.url)
     app = faust_app(
         group_of(name),

@@ -9,8 +9,8 @@ a record is bytes. Layout (big-endian, so that a table's partition is one range)
         space m  the marker          position of this partition, see `tables.marker`
     ff ff | "folder"                 layout, project and the table ids
 
-The write-ahead log is not fsynced: after a power loss RocksDB is behind, never ahead, and the changelog
-brings it up to date.
+With a changelog there is no write-ahead log: after a crash RocksDB is at the last memtable it flushed, a prefix of
+the flushes with its marker, and the changelog brings it up to date. Without one the log is kept (not fsynced).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import orjson
-from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch
+from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
 
 from headrace.errors import StateError
 
@@ -54,9 +54,13 @@ def timer_key(prefix: bytes, due: int, entity: bytes) -> bytes:
 class StateStore:
     """The RocksDB of a worker. Opening takes the folder's lock; a second worker on it gets a StateError."""
 
-    def __init__(self, path: Path, project: str, *, cache_bytes: int = 256 << 20) -> None:
+    def __init__(
+        self, path: Path, project: str, *, cache_bytes: int = 256 << 20, changelogged: bool = False
+    ) -> None:
         self.path = path
         self.project = project
+        self._options = WriteOptions()
+        self._options.disable_wal = changelogged
         path.mkdir(parents=True, exist_ok=True)
         self._db = _open(path, cache_bytes)
         try:
@@ -108,7 +112,7 @@ class StateStore:
     def write(self, batch: Batch) -> None:
         """Apply a batch atomically. Raises StateError with what to do if the disk refuses."""
         try:
-            self._db.write(batch._batch)
+            self._db.write(batch._batch, self._options)
         except Exception as exc:  # rocksdict raises bare Exception with RocksDB's text
             raise StateError(f"the state folder {self.path} cannot be written: {exc}") from exc
 
@@ -157,6 +161,8 @@ class StateStore:
         self._db.delete_range(prefix, prefix + b"\xff" * 8)
 
     def close(self) -> None:
+        """Put everything on disk and let go of the folder."""
+        self._db.flush()
         self._db.close()
 
 
