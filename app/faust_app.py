@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -29,7 +30,8 @@ class HeadraceApp(faust.App):
 
 
 def faust_app(group: str, cluster: Cluster, *, instance: str | None, datadir: str) -> HeadraceApp:
-    """A Faust app in consumer group `group`; with `instance`, a static member of it."""
+    """A Faust app in consumer group `group`; with `instance`, a static member of it. Makes `datadir`."""
+    Path(datadir).mkdir(parents=True, exist_ok=True)  # Faust would not make the folder above it
     return HeadraceApp(
         group,
         broker=[f"kafka://{server}" for server in cluster.servers],
