@@ -214,4 +214,5 @@ def create_topic(
 
 def delete_topic(bootstrap: str, name: str) -> None:
     """Delete a topic."""
-    admin(bootstrap).delete_topics([name], operation_timeout=15)[name].result(30)
+    client = admin(bootstrap)  # held: with the client its requests would go
+    client.delete_topics([name], operation_timeout=15)[name].result(30)
