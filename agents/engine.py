@@ -229,14 +229,16 @@ class Engine:
             if not taken:
                 return
             try:
-                flushes = await asyncio.to_thread(self._compute, taken, now)
+                with self.metrics.stage("compute"):
+                    flushes = await asyncio.to_thread(self._compute, taken, now)
             except UnavailableError as exc:  # the schema registry: keep the events, try again
                 log.warning("waiting: %s", exc)
                 await self._written()
                 self._give_back(taken)
                 await asyncio.sleep(1.0)
                 return
-            await self._written()
+            with self.metrics.stage("wait"):
+                await self._written()
             self._writing = asyncio.create_task(self._write(flushes, self._last), name="write flush")
 
     def _take(self, now: int) -> list[Taken]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary
 
 from agents.flush import TaskFlush
 
@@ -28,7 +30,19 @@ class WorkerMetrics:
         self.flush_seconds = Histogram(
             "headrace_flush_seconds", "from cut to written", registry=self.registry, buckets=_BUCKETS
         )
+        self.stages = Summary(
+            "headrace_stage_seconds", "wall time by stage", ["stage"], registry=self.registry
+        )
         self.total = 0
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time one stage of a flush: compute, wait (for the last flush), changelog, rocksdb, online."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.stages.labels(name).observe(time.perf_counter() - begun)
 
     def flushed(self, flushes: Sequence[TaskFlush], seconds: float) -> None:
         self.flushes.inc()

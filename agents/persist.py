@@ -13,11 +13,13 @@ import polars as pl
 from aiokafka import TopicPartition
 
 from agents.flush import TaskFlush
+from agents.metrics import WorkerMetrics
+from agents.stages import ViewStage
 from agents.task import Task
 from headrace.errors import FencedError, HeadraceError, OnlineLostError, UnavailableError
 from headrace.online.guard import Batch as OnlineBatch
 from headrace.online.keys import KeySpace
-from headrace.online.resp import Chunk, encode
+from headrace.online.resp import Chunk, encode_parts
 from headrace.online.write import OnlineWriter
 from tables.kafka.producer import Span
 from tables.store import Batch, StateStore
@@ -53,6 +55,7 @@ class Persister:
         lost: Callable[[Task, HeadraceError], None],
         pause: Callable[[str, int], Awaitable[None]],
         failpoint: Callable[[str], None],
+        metrics: WorkerMetrics,
     ) -> None:
         self._project = project
         self._store = store
@@ -63,19 +66,23 @@ class Persister:
         self._lost = lost
         self._pause = pause
         self._failpoint = failpoint
+        self._metrics = metrics
 
     async def __call__(self, flushes: Sequence[TaskFlush]) -> list[TaskFlush]:
         """Write what is still wanted of `flushes`; returns those that are in the log and in RocksDB."""
         current = [f for f in flushes if f.generation == f.task.generation]
-        logged = await self._log(current)
+        with self._metrics.stage("changelog"):
+            logged = await self._log(current)
         self._failpoint("after_changelog")
-        await asyncio.to_thread(self._store_all, logged)
+        with self._metrics.stage("rocksdb"):
+            await asyncio.to_thread(self._store_all, logged)
         self._failpoint("after_rocksdb")
         done = [flush for flush, _ in logged]
         for flush in done:
             for table, changes in flush.changes:
                 table.confirm(changes)
-        await self._emit(done)
+        with self._metrics.stage("online"):
+            await self._emit(done)
         self._failpoint("after_redis")
         return done
 
@@ -106,7 +113,7 @@ class Persister:
     async def _emit(self, flushes: Sequence[TaskFlush]) -> None:
         """Write values however long it takes: they are absolute, so again is right. A lost task drops out."""
         waiting = [f for f in flushes if f.online]
-        batches = await asyncio.to_thread(lambda: [(f.task, f.generation, self._chunks(f)) for f in waiting])
+        batches = await asyncio.to_thread(self._batches, waiting) if waiting else []
         attempt = 0
         while batches := [b for b in batches if b[0].generation == b[1]]:
             by_fence = {self.fence(task): task for task, _, _ in batches}
@@ -141,13 +148,22 @@ class Persister:
         except FencedError as exc:
             self._lost(task, exc)
 
-    def _chunks(self, flush: TaskFlush) -> list[Chunk]:
-        out: list[Chunk] = []
+    def _batches(self, flushes: Sequence[TaskFlush]) -> list[tuple[Task, int, list[Chunk]]]:
+        """(task, its generation, its commands): a view's columns are built once for all of its partitions."""
         written_at = pl.lit(self._now(), pl.Int64)
-        for view, frame in flush.online:
+        chunks: list[list[Chunk]] = [[] for _ in flushes]
+        parts: dict[str, list[tuple[int, ViewStage, pl.DataFrame]]] = {}
+        for i, flush in enumerate(flushes):
+            for view, frame in flush.online:
+                parts.setdefault(view.id, []).append((i, view, frame))
+        for found in parts.values():
+            view = found[0][1]
             space = KeySpace(self._project, view.view.name, view.view.version, self._hash_tag)
-            out += encode(frame.with_columns(_written_at=written_at), space, view.plan.feature_types)
-        return out
+            frames = [frame.with_columns(_written_at=written_at) for _, _, frame in found]
+            made = encode_parts(frames, space, view.plan.feature_types)
+            for (i, _, _), mine in zip(found, made, strict=True):
+                chunks[i] += mine
+        return [(f.task, f.generation, mine) for f, mine in zip(flushes, chunks, strict=True)]
 
     def fence(self, task: Task) -> str | None:
         """The key in Redis that holds the epoch of a task's owner."""

@@ -95,6 +95,7 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
         log.warning("waiting: %s", what)
         await asyncio.sleep(min(0.1 * 2**attempt, 5.0))
 
+    metrics = WorkerMetrics()
     changelogs = None if cluster.embedded else ChangelogReader(cluster.aiokafka())
     persister = Persister(
         name,
@@ -106,6 +107,7 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
         lost=lambda task, error: engine.lost(task, error),
         pause=pause,
         failpoint=failpoint(settings.failpoint),
+        metrics=metrics,
     )
     repartitions = {
         v.repartition: known[v.repartition].partitions for s in sources for v in s.shuffled if v.repartition
@@ -117,7 +119,7 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
         persister=persister,
         pace=Pace(interval=settings.state.flush_seconds, events=settings.state.max_events),
         now=now_us,
-        metrics=WorkerMetrics(),
+        metrics=metrics,
         crash=crash,
     )
     raw = [t for s in sources for t in s.source.topics] + list(repartitions)

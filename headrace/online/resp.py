@@ -8,7 +8,7 @@ MULTI (`write`), which is what makes all fields of a key change together.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -55,15 +55,33 @@ def encode(
     the rest of the row is not looked at). Other columns are ignored. A chunk ends at `chunk_keys` keys, or
     before the key that would bring it above `chunk_bytes`. Raises UsageError if a column is missing.
     """
+    return encode_parts([frame], space, features, chunk_keys=chunk_keys, chunk_bytes=chunk_bytes)[0]
+
+
+def encode_parts(
+    parts: Sequence[pl.DataFrame],
+    space: KeySpace,
+    features: Mapping[str, DataType],
+    *,
+    chunk_keys: int = 150,
+    chunk_bytes: int = 1 << 20,
+) -> list[list[Chunk]]:
+    """`encode` of several frames of one view (its partitions): the columns are built once for all of them."""
+    frame = pl.concat(parts)
     missing = [c for c in ("_key", *features, *META, "_ttl", "_remove") if c not in frame.columns]
     if missing:
         raise UsageError(f"rows for Redis lack {', '.join(missing)}; got {', '.join(frame.columns)}")
     if not frame["_remove"].any():
-        return _chunks(*_writes(frame, space, features), chunk_keys, chunk_bytes)
-    live = _writes(frame.filter(~pl.col("_remove")), space, features)
-    dead = _deletes(frame.filter("_remove"), space)
-    text, replies = pl.concat([live[0], dead[0]]), np.concatenate([live[1], dead[1]])
-    return _chunks(text, replies, chunk_keys, chunk_bytes)
+        text, replies = _writes(frame, space, features)
+    else:
+        gone = frame["_remove"].to_numpy()
+        live = _writes(frame.filter(~pl.col("_remove")), space, features)
+        dead = _deletes(frame.filter("_remove"), space)
+        places = np.argsort(np.concatenate([np.flatnonzero(~gone), np.flatnonzero(gone)]), kind="stable")
+        text = pl.concat([live[0], dead[0]]).gather(places)
+        replies = np.concatenate([live[1], dead[1]])[places]
+    heights = [part.height for part in parts]
+    return _chunks(text, replies, heights, chunk_keys, chunk_bytes)
 
 
 def _writes(
@@ -178,20 +196,26 @@ def _join(pieces: list[Piece], height: int) -> pl.Series:
     return pl.DataFrame(columns).select(pl.concat_str(parts).alias("")).to_series()
 
 
-def _chunks(text: pl.Series, replies: np.ndarray, chunk_keys: int, chunk_bytes: int) -> list[Chunk]:
+def _chunks(
+    text: pl.Series, replies: np.ndarray, heights: Sequence[int], chunk_keys: int, chunk_bytes: int
+) -> list[list[Chunk]]:
+    """Chunks of consecutive rows, for each run of `heights` rows."""
     if text.null_count():
         raise UsageError(f"{text.null_count()} rows for Redis have no _key")
     if text.is_empty():
-        return []
+        return [[] for _ in heights]
     arrow = text.to_arrow(compat_level=pl.CompatLevel.oldest())
     ends = np.frombuffer(arrow.buffers()[1], "i8")[arrow.offset : arrow.offset + len(arrow) + 1]
     data = memoryview(arrow.buffers()[2])
     sums = np.zeros(len(text) + 1, "i8")
     np.cumsum(replies, out=sums[1:])
-    chunks, row = [], 0
-    while row < len(text):
-        fits = int(np.searchsorted(ends, ends[row] + chunk_bytes, side="right")) - 1
-        end = min(max(fits, row + 1), row + chunk_keys, len(text))
-        chunks.append(Chunk(data[ends[row] : ends[end]], int(sums[end] - sums[row]), end - row))
-        row = end
-    return chunks
+    out, row, last = [], 0, 0
+    for height in heights:
+        chunks, last = [], last + height
+        while row < last:
+            fits = int(np.searchsorted(ends, ends[row] + chunk_bytes, side="right")) - 1
+            end = min(max(fits, row + 1), row + chunk_keys, last)
+            chunks.append(Chunk(data[ends[row] : ends[end]], int(sums[end] - sums[row]), end - row))
+            row = end
+        out.append(chunks)
+    return out
