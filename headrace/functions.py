@@ -42,7 +42,7 @@ class Function:
         """The result for whole columns. Raises UsageError where it is of another length or type."""
         out = self.call(*columns)
         height = len(columns[0]) if columns else 0
-        series = out if isinstance(out, pl.Series) else pl.Series(out)
+        series = out if isinstance(out, pl.Series) else pl.Series(values=out)  # type: ignore[arg-type]
         if len(series) != height:
             raise UsageError(
                 f"function `{self.name}` must give one value for each row: expected {height}, got {len(series)}"
@@ -68,7 +68,8 @@ class Function:
 def function(*, returns: DataType, name: str | None = None) -> Callable[[Callable[..., object]], Function]:
     """Makes a Python function over Polars series callable from expressions, under its own name or `name`.
 
-    Raises DefinitionError if it cannot be called by position, takes no argument, or `returns` is no type.
+    Raises DefinitionError if it cannot be called by position, takes no argument, has the name of a built-in
+    function, or `returns` is no type.
     """
     if not isinstance(returns, DataType):
         raise DefinitionError(
@@ -78,14 +79,24 @@ def function(*, returns: DataType, name: str | None = None) -> Callable[[Callabl
         )
 
     def wrap(call: Callable[..., object]) -> Function:
-        called = name or getattr(call, "__name__", "")
+        called = name or str(getattr(call, "__name__", ""))
         if not NAME.fullmatch(called):
             raise DefinitionError(
                 "a function needs a name that an expression can call", field=called, hint="Give it `name=`."
             )
+        _refuse_built_in(called)
         return Function(called, returns, call, _arity(called, call))
 
     return wrap
+
+
+def _refuse_built_in(name: str) -> None:
+    from headrace.expressions.registry import is_built_in  # expressions import this module
+
+    if is_built_in(name):
+        raise DefinitionError(
+            f"`{name}` is a function of Spark SQL already", hint="Give yours another name: `name='my_...'`."
+        )
 
 
 def _arity(name: str, call: Callable[..., object]) -> tuple[int, int | None]:

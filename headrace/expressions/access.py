@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from headrace.errors import did_you_mean
-from headrace.expressions.coercion import tightest
+from headrace.expressions.coercion import implicit
 from headrace.expressions.ragged import map_lookup
 from headrace.expressions.value import Value, combined
 from headrace.types import INTEGERS, DataType, List, Map, Null, String, Struct
@@ -30,8 +30,7 @@ def extract(binder: Binder, base: Value, key: Value) -> Value:
             raise binder.mismatch(f"the index of an array must be an integer, got {key.type.spark}")
         return combined(t.item, element(base.expr, key.expr.cast(pl.Int64)), (base, key))
     if isinstance(t, Map):
-        common = tightest(t.key, key.type)
-        if common != t.key:
+        if implicit(key.type, t.key) != t.key:
             raise binder.mismatch(f"the key of this map must be {t.key.spark}, got {key.type.spark}")
         return combined(t.value, map_lookup(base, binder.cast(key, t.key)), (base, key))
     raise binder.mismatch(f"a value of type {t.spark} has no members")

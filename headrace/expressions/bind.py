@@ -35,7 +35,7 @@ class Binder:
     ) -> None:
         self.text = text
         self.schema = schema
-        self.names = {name.lower(): name for name in reversed(schema)}
+        self.names = {name.lower(): name for name in reversed(list(schema))}
         self.functions = {name.lower(): f for name, f in (functions or {}).items()}
         self.variables: dict[str, Value] = {}
         self.places = 0
@@ -193,6 +193,8 @@ class Binder:
             wanted = str(low) if most == low else f"{low} or more" if most is None else f"{low} to {most}"
             raise self.error(f"`{function.name}` takes {wanted} arguments, got {len(args)}", "wrong_arity")
         expr = function.over([a.expr for a in args])
+        if all(a.constant is not None for a in args):
+            expr = expr.first()  # one value, spread over the rows
         columns = frozenset().union(*(a.columns for a in args))
         return Value(function.returns, expr, columns, all(a.deterministic for a in args))
 

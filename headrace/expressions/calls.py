@@ -63,7 +63,7 @@ class Calls(Cursor):
 
     def refuse_query(self) -> None:
         word = self.peek().word
-        if word == "select" or (word in QUERY_WORDS and self.peek(1).kind in ("word", "name")):
+        if word == "select" or (word in QUERY_WORDS and self.peek(1).kind in ("word", "name", "number")):
             raise self.refuse(
                 "a subquery is no row expression",
                 "subquery",

@@ -20,7 +20,10 @@ from headrace.types import (
     Date,
     Decimal,
     Float64,
+    Int8,
+    Int16,
     Int32,
+    Int64,
     List,
     Map,
     Null,
@@ -45,6 +48,10 @@ class Kind(Enum):
     STRUCT = "a struct"
     DAY_TIME = "a day-time interval"
     YEAR_MONTH = "a year-month interval"
+    INT = "an int"  # or smaller; never cast from a wider number
+    LONG = "an int or bigint"  # never cast from text
+    TEXT = "a string"  # never cast from anything else
+    MOMENT = "a string, date or timestamp"
 
     def accepts(self, t: DataType) -> bool:
         return {
@@ -57,6 +64,10 @@ class Kind(Enum):
             Kind.STRUCT: isinstance(t, Struct),
             Kind.DAY_TIME: is_day_time(t),
             Kind.YEAR_MONTH: is_year_month(t),
+            Kind.INT: t in (Int8, Int16, Int32),
+            Kind.LONG: t in (Int32, Int64),
+            Kind.TEXT: t == String,
+            Kind.MOMENT: t in (String, Date, Timestamp),
         }[self]
 
 
@@ -68,6 +79,10 @@ _NULL_AS: dict[Kind, DataType] = {
     Kind.DECIMAL: decimals.SYSTEM_DEFAULT,
     Kind.ARRAY: List(Null),
     Kind.MAP: Map(Null, Null),
+    Kind.INT: Int32,
+    Kind.LONG: Int64,
+    Kind.TEXT: String,
+    Kind.MOMENT: String,
 }
 
 
@@ -113,6 +128,8 @@ def _to_kind(a: DataType, kind: Kind) -> DataType | None:
         return decimals.of_type(a)
     if a == String and kind == Kind.NUMERIC:
         return Float64
+    if a == String and kind == Kind.INT:
+        return Int32
     if a == String and kind == Kind.DECIMAL:
         return decimals.SYSTEM_DEFAULT
     return None

@@ -61,7 +61,7 @@ def per_value(
         rows = [_spread(c.to_list(), height) for c in physical]
         keys = [_spread(_identity(c).to_list(), height) for c in physical]
         seen: dict[tuple[Any, ...], Any] = {}
-        out = []
+        out: list[Any] = []
         for row, key in zip(zip(*rows, strict=True), zip(*keys, strict=True), strict=True) if height else ():
             if not nulls and None in row and any(v is None for v in row):
                 out.append(None)
@@ -163,6 +163,14 @@ def timestamp(us: pl.Expr) -> pl.Expr:
 
 def date(days_since_epoch: pl.Expr) -> pl.Expr:
     return days_since_epoch.cast(pl.Int32, wrap_numerical=True).cast(pl.Date)
+
+
+def divided(a: pl.Expr, b: pl.Expr | float) -> pl.Expr:
+    """``a / b`` of doubles, rounded once. Polars multiplies by the reciprocal of a scalar divisor, which gives
+    3 / 10 = 0.30000000000000004 for several rows and 0.3 for one; a divisor that is a column it divides by.
+    """
+    column = a.is_null().cast(pl.Float64) * 0.0 + b
+    return a / column
 
 
 def trunc_div(a: pl.Expr, b: pl.Expr) -> pl.Expr:

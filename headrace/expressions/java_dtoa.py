@@ -57,7 +57,7 @@ def _whole(bin_exp: int, fract: int, significant: int) -> tuple[str, int]:
 
 
 def _estimate(bin_exp: int, fract: int) -> int:
-    d2 = struct.unpack("<d", struct.pack("<Q", 1023 << 52 | fract & (1 << 52) - 1))[0]
+    d2: float = struct.unpack("<d", struct.pack("<Q", 1023 << 52 | fract & (1 << 52) - 1))[0]
     return math.floor((d2 - 1.5) * 0.289529654 + 0.176091259 + bin_exp * 0.301029995663981)
 
 

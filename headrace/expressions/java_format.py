@@ -16,10 +16,10 @@ _HALF_UP = decimal.Context(prec=400, rounding=decimal.ROUND_HALF_UP)
 _HALF_EVEN = decimal.Context(prec=400, rounding=decimal.ROUND_HALF_EVEN)
 
 
-def as_decimal(value: Any, t: DataType) -> decimal.Decimal:
+def as_decimal(value: Any) -> decimal.Decimal:
     """The value by its decimal text, as Java's BigDecimal of it."""
     if isinstance(value, float):
-        return decimal.Decimal(float_text(value) if t == Float32 else double_text(value))
+        return decimal.Decimal(double_text(value))
     return decimal.Decimal(value)
 
 
@@ -63,13 +63,14 @@ def _one(kind: str, flags: str, width: int, digits: int | None, value: Any, t: D
         text = "null" if value is None else _integer(lower, flags, width, value, t)
     elif lower in "feg" and (t in FLOATS or isinstance(t, Decimal) or t.spark == "void"):
         text = (
-            "null"
+            "null"[:digits]
             if value is None
-            else _fraction(lower, flags, width, 6 if digits is None else digits, value, t)
+            else _fraction(lower, flags, width, 6 if digits is None else digits, value)
         )
     else:
         raise ValueError(f"`%{kind}` does not print {t.spark}")
     text = text.upper() if kind.isupper() else text
+    width -= sum(ord(c) > 0xFFFF for c in text)  # Java counts UTF-16 units
     return text.ljust(width) if "-" in flags else text.rjust(width)
 
 
@@ -108,11 +109,11 @@ def _signed(digits: str, negative: bool, flags: str, width: int) -> str:
     return head + digits + tail
 
 
-def _fraction(kind: str, flags: str, width: int, digits: int, value: Any, t: DataType) -> str:
+def _fraction(kind: str, flags: str, width: int, digits: int, value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         name = "NaN" if math.isnan(value) else "Infinity"
         return name if name == "NaN" else _signed(name, value < 0, flags.replace("0", ""), width)
-    exact = as_decimal(value, t)
+    exact = as_decimal(value)
     negative = exact.is_signed()
     exact = abs(exact)
     if kind == "g":
@@ -132,42 +133,42 @@ def _fraction(kind: str, flags: str, width: int, digits: int, value: Any, t: Dat
     return _signed(text, negative, flags, width)
 
 
-def format_decimal(value: Any, t: DataType, places: int) -> str:
+def format_decimal(value: Any, places: int) -> str:
     """format_number(x, d): grouped by thousands, half even on the exact binary value, as DecimalFormat does."""
     if isinstance(value, float):
         if math.isnan(value):
             return "NaN"  # DecimalFormatSymbols(Locale.US)
         if math.isinf(value):
             return "∞" if value > 0 else "-∞"
-    return f"{_rounded(value, t, places):,f}"
+    return f"{_rounded(value, places):,f}"
 
 
-def _rounded(value: Any, t: DataType, places: int) -> decimal.Decimal:
+def _rounded(value: Any, places: int) -> decimal.Decimal:
     """Half even on the exact binary value; where that has more digits than Double.toString prints, on those."""
-    shown = as_decimal(value, t)
+    shown = as_decimal(value)
     exponent = shown.as_tuple().exponent
     exact = shown if isinstance(exponent, int) and exponent >= -places else decimal.Decimal(value)
     return _HALF_EVEN.quantize(exact, decimal.Decimal(1).scaleb(-places))
 
 
-def pattern_format(value: Any, t: DataType, pattern: str) -> str | None:
+def pattern_format(value: Any, pattern: str) -> str | None:
     """format_number(x, '#,###.00'): digits, grouping and literal ends; None for other DecimalFormat syntax."""
     m = re.fullmatch(r"([^#0.,;%']*)([#,]*[0,]*)(?:\.(0*)(#*))?([^#0.,;%']*)", pattern)
     if m is None:
         return None
     if pattern == "":
-        return format_decimal(value, t, 0)
+        return format_decimal(value, 0)
     prefix, whole, zeros, optional, suffix = (g or "" for g in m.groups())
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("-" if value < 0 else "") + prefix + "∞" + suffix
-    rounded = _rounded(value, t, len(zeros) + len(optional))
+    rounded = _rounded(value, len(zeros) + len(optional))
     sign, digits = ("-" if rounded.is_signed() else ""), f"{abs(rounded):f}"
     integer, _, fraction = digits.partition(".")
     kept = fraction[: len(zeros)] + fraction[len(zeros) :].rstrip("0")
     integer = integer.lstrip("0").rjust(whole.count("0"), "0")
     if "," in whole:
         size = len(whole) - whole.rfind(",") - 1
-        head = []
+        head: list[str] = []
         while size and len(integer) > size:
             head.insert(0, integer[-size:])
             integer = integer[:-size]

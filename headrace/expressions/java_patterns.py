@@ -1,7 +1,7 @@
 """Java's date and time patterns (``yyyy-MM-dd HH:mm:ss``), to print and to read, in UTC and English.
 
 Owns the letters that Spark 3.5 allows and what each prints or takes; a pattern is compiled once into Polars
-expressions. Refuses, with `BadPattern`, what Spark refuses: week-based years, narrow texts, unknown letters.
+expressions. Refuses, with `BadPatternError`, what Spark refuses: week-based years, narrow texts, unknown letters.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _MOST = {
 }  # fmt: skip
 
 
-class BadPattern(ValueError):
+class BadPatternError(ValueError):
     """The text is no pattern that Spark takes; the message says why."""
 
 
@@ -74,11 +74,11 @@ def pieces(pattern: str) -> list[Piece]:
             i = end
             continue
         if c in "#{}":
-            raise BadPattern(f"`{c}` is reserved; put it in quotes")
+            raise BadPatternError(f"`{c}` is reserved; put it in quotes")
         if c in "[]":
             depth += 1 if c == "[" else -1
             if depth < 0:
-                raise BadPattern("a `]` closes nothing")
+                raise BadPatternError("a `]` closes nothing")
             out.append(Piece(c, c))
         else:
             out.append(Piece("", c))
@@ -99,14 +99,14 @@ def _quoted(pattern: str, i: int) -> tuple[str, int]:
         else:
             return text, j + 1
         j += 1
-    raise BadPattern("a quote is not closed")
+    raise BadPatternError("a quote is not closed")
 
 
 def _check(letter: str, count: int) -> None:
     if letter in _NEVER or letter not in _MOST:
-        raise BadPattern(f"the letter `{letter}` is not allowed")
+        raise BadPatternError(f"the letter `{letter}` is not allowed")
     if count > _MOST[letter] or (letter == "V" and count != 2) or (letter == "O" and count not in (1, 4)):
-        raise BadPattern(f"`{letter * count}` is too long or too short")
+        raise BadPatternError(f"`{letter * count}` is too long or too short")
 
 
 def printed(pattern: str) -> Callable[[pl.Expr], pl.Expr]:
@@ -150,8 +150,8 @@ def _print(p: Piece, x: pl.Expr, era: bool) -> pl.Expr:
     if p.letter == "a":
         return pl.when(x.dt.hour() < 12).then(pl.lit("AM")).otherwise(pl.lit("PM"))
     if p.letter == "G":
-        names = ("BC", "AD") if n < 4 else ("Before Christ", "Anno Domini") if n == 4 else ("B", "A")
-        return pl.when(x.dt.year() <= 0).then(pl.lit(names[0])).otherwise(pl.lit(names[1]))
+        before, after = ("BC", "AD") if n < 4 else ("Before Christ", "Anno Domini") if n == 4 else ("B", "A")
+        return pl.when(x.dt.year() <= 0).then(pl.lit(before)).otherwise(pl.lit(after))
     if p.letter in "zVOXxZ":
         return pl.lit(_utc(p.letter, n))
     hour = x.dt.hour().cast(pl.Int32)
@@ -208,7 +208,7 @@ def reader(pattern: str) -> Reader:
     regex, fields = "", []
     for p in pieces(pattern):
         if p.letter in _PRINTED_ONLY:
-            raise BadPattern(f"the letter `{p.letter}` can be printed but not read")
+            raise BadPatternError(f"the letter `{p.letter}` can be printed but not read")
         if p.letter in ("[", "]"):
             regex += "(?:" if p.letter == "[" else ")?"
         elif not p.letter:
@@ -292,7 +292,8 @@ def _assembled(found: Fields) -> pl.Expr:
         of_year = _int(found, "D", 1)
         leap = ((year % 4 == 0) & (year % 100 != 0)) | (year % 400 == 0)
         last = pl.when(leap).then(366).otherwise(365)
-        day_number = pl.when((of_year >= 1) & (of_year <= last)).then(start + of_year - 1)
+        inside = (of_year >= 1) & (of_year <= last)
+        day_number = pl.when(inside).then(start + of_year - 1).otherwise(None)
     else:
         day_number = days(date_of(year, month, day)).cast(pl.Int64)
     hour, hour_ok = _hour(found)

@@ -49,16 +49,16 @@ class Pattern:
         return self.python.groups
 
 
-class BadPattern(ValueError):
+class BadPatternError(ValueError):
     """The text is no regular expression."""
 
 
 def compiled(source: str) -> Pattern:
-    """Raises BadPattern, with the reason, for what neither engine takes."""
+    """Raises BadPatternError, with the reason, for what neither engine takes."""
     try:
         python = re.compile(_translated(source, for_rust=False))
     except (re.error, IndexError) as error:
-        raise BadPattern(str(error)) from None
+        raise BadPatternError(str(error)) from None
     rust: str | None = _translated(source, for_rust=True)
     try:
         pl.select(pl.lit("").str.contains(rust or ""))
@@ -112,7 +112,7 @@ def _translated(p: str, *, for_rust: bool) -> str:
 
 def _end(for_rust: bool) -> str:
     # Java's $ also stands before a line end that ends the text; Rust has no look-ahead and takes it in.
-    return _END if for_rust else r"(?=(?:\r\n|[\n\r\x85\u2028\u2029])?\Z)"
+    return _END if for_rust else r"(?:(?=(?:\r\n|[\r\x85\u2028\u2029])?\Z)|(?<!\r)(?=\n\Z))"
 
 
 def _escape(p: str, i: int, in_class: bool, for_rust: bool) -> tuple[str, int]:
@@ -163,7 +163,7 @@ def _escape(p: str, i: int, in_class: bool, for_rust: bool) -> tuple[str, int]:
 
 
 def expanded(replacement: str, groups: int) -> list[str | int]:
-    """A Java replacement as literal texts and group numbers. Raises BadPattern as Java would."""
+    """A Java replacement as literal texts and group numbers. Raises BadPatternError as Java would."""
     parts: list[str | int] = []
     i = 0
     while i < len(replacement):
@@ -171,12 +171,12 @@ def expanded(replacement: str, groups: int) -> list[str | int]:
         if c == "\\":
             i += 1
             if i == len(replacement):
-                raise BadPattern("the replacement ends with a lone backslash")
+                raise BadPatternError("the replacement ends with a lone backslash")
             parts.append(replacement[i])
         elif c == "$":
             m = re.compile(r"\d").match(replacement, i + 1)
             if m is None:
-                raise BadPattern(
+                raise BadPatternError(
                     "`$` in a replacement stands before a group's number; write `\\\\$` for itself"
                 )
             number, i = int(m.group()), m.end()
@@ -188,7 +188,7 @@ def expanded(replacement: str, groups: int) -> list[str | int]:
                 number = number * 10 + int(replacement[i])
                 i += 1
             if number > groups:
-                raise BadPattern(f"the pattern has no group {number}")
+                raise BadPatternError(f"the pattern has no group {number}")
             parts.append(number)
             continue
         else:

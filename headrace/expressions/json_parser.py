@@ -24,18 +24,18 @@ class Number(str):
     __slots__ = ()
 
 
-class NotJson(ValueError):
+class NotJsonError(ValueError):
     """The text is no JSON document."""
 
 
 def load(text: str) -> Any:
-    """The first document of `text`. Raises NotJson."""
+    """The first document of `text`. Raises NotJsonError."""
     reader = _Reader(text)
     reader.blank()
     try:
         return reader.value()
     except (IndexError, RecursionError):
-        raise NotJson("the text ends too soon") from None
+        raise NotJsonError("the text ends too soon") from None
 
 
 class _Reader:
@@ -60,7 +60,7 @@ class _Reader:
             if m:
                 self.at = m.end()
                 return make(m.group())
-        raise NotJson(f"character {self.at} begins no value")
+        raise NotJsonError(f"character {self.at} begins no value")
 
     def _take(self, c: str) -> bool:
         self.blank()
@@ -79,15 +79,15 @@ class _Reader:
             return out
         while True:
             if self.text[self.at] not in "\"'":
-                raise NotJson("a name was expected")
+                raise NotJsonError("a name was expected")
             name = self._string()
             if not self._take(":"):
-                raise NotJson("`:` was expected")
+                raise NotJsonError("`:` was expected")
             out.append((name, self.value()))
             if self._take(","):
                 continue
             if self.text[self.at] != "}":
-                raise NotJson("`,` or `}` was expected")
+                raise NotJsonError("`,` or `}` was expected")
             self.at += 1
             return out
 
@@ -103,7 +103,7 @@ class _Reader:
             if self._take(","):
                 continue
             if self.text[self.at] != "]":
-                raise NotJson("`,` or `]` was expected")
+                raise NotJsonError("`,` or `]` was expected")
             self.at += 1
             return out
 
@@ -121,7 +121,7 @@ class _Reader:
             if c == quote:
                 return out.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             if c != "\\":
-                raise NotJson("a control character stands in a string")
+                raise NotJsonError("a control character stands in a string")
             out += self._escape()
 
     def _escape(self) -> str:
@@ -131,8 +131,8 @@ class _Reader:
             digits = self.text[self.at : self.at + 4]
             self.at += 4
             if not re.fullmatch("[0-9a-fA-F]{4}", digits):
-                raise NotJson("`\\u` wants four hexadecimal digits")
+                raise NotJsonError("`\\u` wants four hexadecimal digits")
             return chr(int(digits, 16))
         if c not in _ESCAPES:
-            raise NotJson(f"`\\{c}` is no escape")
+            raise NotJsonError(f"`\\{c}` is no escape")
         return _ESCAPES[c]

@@ -18,7 +18,7 @@ import polars as pl
 from headrace.expressions.cast import cast_expression
 from headrace.expressions.columns import constant
 from headrace.expressions.java_numbers import double_text, float_text
-from headrace.expressions.json_parser import NotJson, Number, Pairs, load
+from headrace.expressions.json_parser import NotJsonError, Number, Pairs, load
 from headrace.types import (
     FLOATS,
     INTEGERS,
@@ -65,7 +65,7 @@ def at_path(text: str, steps: list[Step]) -> str | None:
     """What get_json_object gives: a string bare, anything else as JSON; null where there is nothing."""
     try:
         document = load(text)
-    except NotJson:
+    except NotJsonError:
         return None
     found = list(_walk(document, steps))
     if not found:
@@ -73,8 +73,6 @@ def at_path(text: str, steps: list[Step]) -> str | None:
     many = None in steps
     if not many or len(found) == 1:
         value = found[0]
-        if value is None and steps and not many:
-            return None
         if many and steps and steps[-1] is None and not isinstance(value, str):
             return dumped(value)
         if isinstance(value, str) and not isinstance(value, Number):
@@ -115,13 +113,13 @@ def dumped(value: Any) -> str:
 
 
 def _number(text: str) -> str:
-    return text if re.fullmatch(r"-?\d+", text) else double_text(float(text))
+    return str(int(text)) if re.fullmatch(r"-?\d+", text) else double_text(float(text))
 
 
 def document_length(text: str) -> int | None:
     try:
         document = load(text)
-    except NotJson:
+    except NotJsonError:
         return None
     return len(document) if isinstance(document, list) and not isinstance(document, Pairs) else None
 
@@ -129,12 +127,12 @@ def document_length(text: str) -> int | None:
 def object_keys(text: str) -> list[str] | None:
     try:
         document = load(text)
-    except NotJson:
+    except NotJsonError:
         return None
     return [k for k, _ in document] if isinstance(document, Pairs) else None
 
 
-class _Unfit(ValueError):
+class _UnfitError(ValueError):
     """A JSON value that its type cannot hold: null in PERMISSIVE mode."""
 
 
@@ -143,17 +141,15 @@ def from_document(text: str, t: DataType) -> Any:
     or null for an array or map."""
     try:
         document = load(text)
-    except NotJson:
+    except NotJsonError:
         return _empty(t) if text.strip() else None
     if isinstance(t, Struct) and isinstance(document, list) and not isinstance(document, Pairs):
         document = document[0] if document else None
-        if document is None:
-            return None
     if document is None:
         return _empty(t)
     try:
         return _converted(document, t)
-    except _Unfit:
+    except _UnfitError:
         return _empty(t)
 
 
@@ -174,14 +170,14 @@ def _converted(value: Any, t: DataType) -> Any:
     if t == String:
         return value if isinstance(value, str) and not isinstance(value, Number) else dumped(value)
     if isinstance(t, (Struct, Map, List)):
-        raise _Unfit
+        raise _UnfitError
     return _scalar(value, t)
 
 
 def _member(value: Any, t: DataType) -> Any:
     try:
         return _converted(value, t)
-    except _Unfit:
+    except _UnfitError:
         return None
 
 
@@ -212,7 +208,7 @@ def _scalar(value: Any, t: DataType) -> Any:
                 return found if t == Timestamp else datetime.date(1970, 1, 1) + datetime.timedelta(days=found)
         if t == Bytes:
             return base64.b64decode(value)
-    raise _Unfit
+    raise _UnfitError
 
 
 def written(value: Any, t: DataType) -> str:
@@ -247,5 +243,5 @@ def written(value: Any, t: DataType) -> str:
     if t == Bytes:
         return json.dumps(base64.b64encode(value).decode())
     if t == Timestamp:
-        return json.dumps(value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z")
+        return json.dumps(value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z")
     return json.dumps(str(value), ensure_ascii=False)

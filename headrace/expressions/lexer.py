@@ -41,6 +41,8 @@ class Token:
 
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)(e[+-]?\d+)?(l|s|y|d|f|bd)?$", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z_0-9]+$")
+_SYMBOLS_ONLY = re.compile(r"[^\w\s'\"`]{2,}$")
+_SYMBOL = re.compile(r"<=>|<=|>=|<>|!=|==|->|\|\||::|.")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3][0-7]{2}|.)", re.DOTALL)
 _CONTROL = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a", "%": "\\%", "_": "\\_"}
 
@@ -75,7 +77,11 @@ def tokens(text: str) -> list[Token]:
         ) from None
     out: list[Token] = []
     for t in found:
-        token = _token(t.token_type.name, text[t.start : t.end + 1], t.start)
+        raw = text[t.start : t.end + 1]
+        if _SYMBOLS_ONLY.match(raw):
+            out += [Token("symbol", m.group(), t.start + m.start()) for m in _SYMBOL.finditer(raw)]
+            continue
+        token = _token(t.token_type.name, raw, t.start)
         if (
             out
             and token.kind == "number"
@@ -98,7 +104,7 @@ def _token(kind: str, raw: str, pos: int) -> Token:
         return Token("string", unescape(raw[1:-1]), pos)
     if kind == "RAW_STRING":
         return Token("string", raw[2:-1], pos)
-    if kind == "HEX_STRING":
+    if kind == "HEX_STRING" and raw.endswith(("'", '"')):
         return Token("hex", raw[2:-1], pos)
     if kind == "IDENTIFIER":
         return Token("name", raw[1:-1].replace("``", "`"), pos)

@@ -1,14 +1,16 @@
 """The value and type of a literal, as Spark 3.5's AstBuilder gives them.
 
 Owns numbers with and without suffix, typed literals (``date '2024-02-29'``), hexadecimal strings and
-intervals. Refuses, with `NotALiteral`, what Spark's parser refuses: an int that does not fit, a date that
+intervals. Refuses, with `NotALiteralError`, what Spark's parser refuses: an int that does not fit, a date that
 is none.
 """
 
 from __future__ import annotations
 
 import decimal
+import itertools
 import re
+import sys
 from collections.abc import Sequence
 
 import polars as pl
@@ -39,7 +41,7 @@ from headrace.types import (
 Constant = tuple[object, DataType]
 
 
-class NotALiteral(ValueError):
+class NotALiteralError(ValueError):
     """What was written is no literal; the message says why."""
 
 
@@ -51,19 +53,19 @@ def number(text: str) -> Constant:
     """``1`` int, ``3000000000`` bigint, ``1.5`` decimal(2,1), ``1e2`` double; suffixes L S Y D F BD."""
     m = _SUFFIXED.match(text)
     if m is None:
-        raise NotALiteral(f"`{text}` is no number")
+        raise NotALiteralError(f"`{text}` is no number")
     digits, suffix = m.group(1), (m.group(2) or "").lower()
     if suffix in _RANGES:
         type_, bits = _RANGES[suffix]
         if not re.fullmatch(r"-?\d+", digits) or not -(2**bits) <= int(digits) < 2**bits:
-            raise NotALiteral(f"`{text}` does not fit into {type_.spark}")
+            raise NotALiteralError(f"`{text}` does not fit into {type_.spark}")
         return int(digits), type_
     if suffix in ("d", "f"):
-        return float(digits), Float64 if suffix == "d" else Float32
+        return _finite(digits, Float64 if suffix == "d" else Float32)
     if suffix == "bd":
         return _decimal(digits)
     if "e" in digits.lower():
-        return float(digits), Float64
+        return _finite(digits, Float64)
     if "." in digits:
         return _decimal(digits)
     whole = int(digits)
@@ -74,6 +76,13 @@ def number(text: str) -> Constant:
     return _decimal(digits)
 
 
+def _finite(digits: str, t: DataType) -> Constant:
+    value = float(digits)
+    if abs(value) > (sys.float_info.max if t == Float64 else 3.4028235677973366e38):
+        raise NotALiteralError(f"`{digits}` does not fit into {t.spark}")
+    return value, t
+
+
 def _decimal(digits: str) -> Constant:
     value = decimal.Decimal(digits)
     _, figures, exponent = value.as_tuple()
@@ -82,13 +91,13 @@ def _decimal(digits: str) -> Constant:
     if exponent > 0:
         precision += exponent
     if precision > 38:
-        raise NotALiteral(f"`{digits}` has {precision} digits, and a decimal has at most 38")
+        raise NotALiteralError(f"`{digits}` has {precision} digits, and a decimal has at most 38")
     return value, Decimal(precision, scale)
 
 
 def hex_literal(digits: str) -> Constant:
     if not re.fullmatch(r"[0-9a-fA-F]*", digits):
-        raise NotALiteral(f"x'{digits}' has characters that are no hexadecimal digits")
+        raise NotALiteralError(f"x'{digits}' has characters that are no hexadecimal digits")
     return bytes.fromhex(digits if len(digits) % 2 == 0 else "0" + digits), Bytes
 
 
@@ -101,7 +110,7 @@ def typed_literal(kind: str, text: str) -> Constant:
     read = to_date if kind == "date" else to_timestamp
     value = pl.select(read(pl.lit(text)).to_physical()).item()
     if value is None:
-        raise NotALiteral(f"{kind} '{text}' is no {kind}")
+        raise NotALiteralError(f"{kind} '{text}' is no {kind}")
     return value, Date if kind == "date" else Timestamp
 
 
@@ -120,21 +129,21 @@ def interval_literal(fields: Sequence[tuple[str, str]]) -> Constant:
     for amount, word in fields:
         unit = unit_name(word)
         if unit is None:
-            raise NotALiteral(f"`{word}` is no unit of an interval")
+            raise NotALiteralError(f"`{word}` is no unit of an interval")
         names.append(unit)
         try:
             value = decimal.Decimal(amount.strip())
         except decimal.InvalidOperation:
-            raise NotALiteral(f"`{amount}` is no number of {word}") from None
+            raise NotALiteralError(f"`{amount}` is no number of {word}") from None
         if value != int(value) and unit != "second":
-            raise NotALiteral(f"only seconds may have a fraction, not `{amount} {word}`")
+            raise NotALiteralError(f"only seconds may have a fraction, not `{amount} {word}`")
         if unit in MONTHS_OF_UNIT:
             months += int(value) * MONTHS_OF_UNIT[unit]
         else:
             micros += int(value * MICROS_OF_UNIT[unit])
     in_months = [u for u in names if u in MONTHS_OF_UNIT]
     if in_months and len(in_months) != len(names):
-        raise NotALiteral("an interval has years and months, or days and times, never both")
+        raise NotALiteralError("an interval has years and months, or days and times, never both")
     if in_months:
         return months, year_month(
             "year" if "year" in names else "month", "month" if "month" in names else "year"
@@ -153,7 +162,7 @@ def _interval_from_text(text: str) -> Constant:
     if words and words[0] == "interval":
         words = words[1:]
     if not words or len(words) % 2:
-        raise NotALiteral(f"interval '{text}' is no interval")
+        raise NotALiteralError(f"interval '{text}' is no interval")
     return interval_literal(list(zip(words[::2], words[1::2], strict=True)))
 
 
@@ -164,18 +173,18 @@ def _unit_to_unit(text: str, start: str, end: str) -> Constant:
     if (start, end) == ("year", "month"):
         m = re.fullmatch(r"(\d+)-(\d+)", body)
         if m is None:
-            raise NotALiteral(f"interval '{text}' year to month is written as 'years-months'")
+            raise NotALiteralError(f"interval '{text}' year to month is written as 'years-months'")
         return sign * (int(m[1]) * 12 + int(m[2])), year_month()
     if start not in DAY_TIME_UNITS or end not in DAY_TIME_UNITS or start == end:
-        raise NotALiteral(f"interval {start} to {end} does not exist")
+        raise NotALiteralError(f"interval {start} to {end} does not exist")
     units = DAY_TIME_UNITS[DAY_TIME_UNITS.index(start) : DAY_TIME_UNITS.index(end) + 1]
     pattern = r"(\d+)" + "".join(
         (r"[ ]" if before == "day" else ":") + (r"(\d+(?:\.\d{1,9})?)" if unit == "second" else r"(\d+)")
-        for before, unit in zip(units, units[1:], strict=False)
+        for before, unit in itertools.pairwise(units)
     )
     m = re.fullmatch(pattern, body)
     if m is None:
-        raise NotALiteral(f"interval '{text}' {start} to {end} is not written as it should be")
+        raise NotALiteralError(f"interval '{text}' {start} to {end} is not written as it should be")
     parts = zip(units, m.groups(), strict=True)
     micros = sum(int(decimal.Decimal(amount) * MICROS_OF_UNIT[unit]) for unit, amount in parts)
     return sign * micros, day_time(start, end)

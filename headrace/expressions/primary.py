@@ -8,7 +8,7 @@ from __future__ import annotations
 from headrace.expressions.calls import Calls, named_members
 from headrace.expressions.lexer import Token
 from headrace.expressions.literals import (
-    NotALiteral,
+    NotALiteralError,
     hex_literal,
     interval_literal,
     number,
@@ -99,7 +99,7 @@ class Primary(Calls):
     def _literal(self, make: object, token: Token, *args: object, pos: int | None = None) -> Literal:
         try:
             value, type_ = make(*args)  # type: ignore[operator]
-        except NotALiteral as error:
+        except NotALiteralError as error:
             raise self.refuse(str(error), "syntax") from None
         return Literal(token.pos if pos is None else pos, value, type_)
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import polars as pl
 
 from headrace.expressions.coercion import Parameter, describe
+from headrace.expressions.refused import reason_to_refuse
 from headrace.types import DataType
 
 if TYPE_CHECKING:
     from headrace.expressions.value import Value
 
+Build = TypeVar("Build", bound=Callable[..., Any])
 Typed: TypeAlias = tuple[DataType, pl.Expr]
 Rule: TypeAlias = Callable[[Sequence["Value"]], DataType]
 
@@ -69,6 +71,13 @@ def operations() -> Mapping[str, Operation]:
     return _OPERATIONS
 
 
+def is_built_in(name: str) -> bool:
+    """Whether Spark has a function of this name that we support, or refuse for what it is."""
+    import headrace.expressions.bind  # noqa: F401  registers everything
+
+    return name.lower() in _OPERATIONS or reason_to_refuse(name.lower()) is not None
+
+
 def operation(
     *names: str,
     group: str,
@@ -84,10 +93,10 @@ def operation(
     operator: bool = False,
     deterministic: bool = True,
     notes: str = "",
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[Build], Build]:
     """Registers the decorated function as the compiler of `names`."""
 
-    def add(build: Callable[..., Any]) -> Callable[..., Any]:
+    def add(build: Build) -> Build:
         required, most = arity or (len(params) - optional, None if variadic else len(params))
         text = result or (returns.spark if isinstance(returns, DataType) else "as its argument")
         one = Operation(

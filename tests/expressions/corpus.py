@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -51,13 +52,44 @@ def rejects() -> list[dict[str, Any]]:
 
 
 def own_cases() -> list[dict[str, Any]]:
-    """Our own cases: Spark 3.5.6's answers, by the settings in the corpus's README."""
-    return [case for path in sorted((HERE / "cases").glob("*.jsonl")) for case in lines(path)]
+    """Our own cases: Spark 3.5.6's answers, by the settings in the corpus's README. A case whose value is the
+    same on every row holds it once, as `every`."""
+    cases = []
+    for path in sorted((HERE / "cases").glob("*.jsonl")):
+        if path.name == "rejects.jsonl":
+            continue
+        for i, case in enumerate(lines(path), 1):
+            if "every" in case:
+                case["values"] = [case.pop("every")] * table().num_rows
+            cases.append({"id": f"own.{path.stem}.{i:03}", **case})
+    return cases
+
+
+def own_rejects() -> list[dict[str, Any]]:
+    """Expressions that Spark refuses too (`spark` is its error class), with the reason that we give."""
+    return [
+        {"id": f"own.reject.{i:03}", **c} for i, c in enumerate(lines(HERE / "cases" / "rejects.jsonl"), 1)
+    ]
 
 
 @cache
 def table() -> pa.Table:
     return pq.read_table(HERE / "cases" / "table.parquet")
+
+
+@cache
+def frame() -> pl.DataFrame:
+    """The table as a frame, with the positions that random functions read."""
+    columns = pl.DataFrame({n: pl.Series(_plain(table()[n])).cast(t.polars) for n, t in schema().items()})
+    at = pl.int_range(pl.len(), dtype=pl.Int64)
+    return columns.with_columns(_topic=pl.lit("t"), _partition=pl.lit(0, pl.Int32), _offset=at)
+
+
+def _plain(column: pa.ChunkedArray) -> pl.Series:
+    if pa.types.is_map(column.type):
+        pair = pa.struct([("key", column.type.key_type), ("value", column.type.item_type)])
+        column = column.cast(pa.list_(pair))
+    return pl.Series(pl.from_arrow(column))
 
 
 @cache

@@ -42,7 +42,7 @@ def _to_integer(x: pl.Expr, a: DataType, t: DataType) -> pl.Expr:
         return whole.cast(pl.Int64, wrap_numerical=True).cast(t.polars, wrap_numerical=True)
     if a in (Float32, Float64):
         return saturated(x, Int64 if t == Int64 else Int32).cast(t.polars, wrap_numerical=True)
-    if a in INTEGERS and INTEGERS.index(a) > INTEGERS.index(t):  # type: ignore[arg-type]
+    if a in INTEGERS and INTEGERS.index(a) > INTEGERS.index(t):
         return x.cast(t.polars, wrap_numerical=True)
     return x.cast(t.polars)
 

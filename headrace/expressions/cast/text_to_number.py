@@ -15,12 +15,12 @@ from headrace.expressions import decimals
 from headrace.expressions.columns import per_value
 from headrace.types import Bool, DataType, Decimal, Float64, String
 
+_LAST = (0x2028, 0x2029, 0x205F, 0x3000)
 # Character.isWhitespace and isISOControl, which Spark's trimAll takes off both ends.
 WHITE = "".join(
     map(
         chr,
-        [*range(0x21), *range(0x7F, 0xA0), 0x1680, *range(0x2000, 0x2007), *range(0x2008, 0x200B)]
-        + [0x2028, 0x2029, 0x205F, 0x3000],
+        (*range(0x21), *range(0x7F, 0xA0), 0x1680, *range(0x2000, 0x2007), *range(0x2008, 0x200B), *_LAST),
     )
 )
 CONTROL = "".join(map(chr, range(0x21)))

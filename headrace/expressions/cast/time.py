@@ -9,6 +9,7 @@ from headrace.expressions.cast.numbers import cast_number, saturated
 from headrace.expressions.columns import (
     MICROS_PER_DAY,
     days,
+    divided,
     int64,
     int128,
     micros,
@@ -61,7 +62,7 @@ def time_to_number(x: pl.Expr, a: DataType, t: DataType) -> pl.Expr:
     us = micros(x)
     if t == Bool:
         return us != 0
-    seconds = us.cast(pl.Float64) / 1e6
+    seconds = divided(us.cast(pl.Float64), 1e6)
     if t == Float64:
         return seconds
     if isinstance(t, Decimal) or t in FLOATS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -27,11 +28,11 @@ def item_type(v: Value) -> DataType:
     return v.type.item
 
 
-def _item(args: tuple[Value, ...]) -> DataType:
+def _item(args: Sequence[Value]) -> DataType:
     return item_type(args[0])
 
 
-def same(args: tuple[Value, ...]) -> DataType:
+def same(args: Sequence[Value]) -> DataType:
     return args[0].type
 
 
@@ -71,15 +72,13 @@ def array_size(x: Value) -> pl.Expr:
     return x.expr.list.len().cast(pl.Int32)
 
 
-def with_element(binder: Binder, name: str, x: Value, y: Value) -> tuple[Value, Value]:
+def with_element(binder: Binder, name: str, x: Value, y: Value, *, nulls: bool = True) -> tuple[Value, Value]:
     """An array and a value in one element type."""
-    if x.type == Null:
-        x = binder.cast(x, List(y.type))
     if not isinstance(x.type, List):
         raise binder.mismatch(f"`{name}` takes an array, got {x.type.spark}")
     t = tightest(x.type.item, y.type)
     t = t if t is not None else wider(x.type.item, y.type, promote_strings=False)
-    if t is None or y.type == Null:
+    if t is None or (y.type == Null and not nulls):
         raise binder.mismatch(
             f"`{name}` takes an array and a value of its type, got {x.type.spark} and {y.type.spark}"
         )
@@ -95,7 +94,7 @@ def with_element(binder: Binder, name: str, x: Value, y: Value) -> tuple[Value, 
     notes="null where absent and an element is null",
 )
 def array_contains(binder: Binder, x: Value, y: Value) -> Value:
-    x, y = with_element(binder, "array_contains", x, y)
+    x, y = with_element(binder, "array_contains", x, y, nulls=False)
     if not is_plain(y.type) or y.constant is None:
         return combined(Bool, per_value(_contains, x.expr, y.expr, returns=Bool), (x, y))
     if y.known is None:
@@ -144,7 +143,7 @@ def element_at(binder: Binder, x: Value, key: Value) -> Value:
         if t != x.type.key:
             raise binder.mismatch(f"the key of this map must be {x.type.key.spark}, got {key.type.spark}")
         return combined(x.type.value, map_lookup(x, binder.cast(key, t)), (x, key))
-    if not isinstance(x.type, List) or implicit(key.type, Int32) is None or key.type == String:
+    if not isinstance(x.type, List) or tightest(key.type, Int32) != Int32:
         raise binder.mismatch(
             f"`element_at` takes an array and an int, or a map and a key, got {x.type.spark} and {key.type.spark}"
         )
@@ -226,7 +225,7 @@ def array_distinct(x: Value) -> pl.Expr:
 
 def _key(v: Any) -> Any:
     if isinstance(v, float):
-        return "NaN" if v != v else v
+        return repr(v)  # bit by bit: 0.0 is not -0.0, NaN is NaN
     if isinstance(v, list):
         return tuple(map(_key, v))
     return tuple((k, _key(m)) for k, m in v.items()) if isinstance(v, dict) else v

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from headrace.expressions.coercion import implicit
+from headrace.expressions.coercion import Kind, implicit
 from headrace.expressions.columns import (
     MICROS_PER_DAY,
     constant,
@@ -15,6 +16,7 @@ from headrace.expressions.columns import (
     date_of,
     days,
     days_in_month,
+    divided,
     int64,
     micros,
     timestamp,
@@ -31,7 +33,6 @@ from headrace.types import (
     Decimal,
     Float64,
     Int8,
-    Int16,
     Int32,
     Int64,
     String,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 GROUP = "date and time"
 MICROS = 1_000_000
 
-_DATE_FIELDS = {
+_DATE_FIELDS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "year": lambda d: d.dt.year(),
     "month": lambda d: d.dt.month(),
     "quarter": lambda d: d.dt.quarter(),
@@ -56,7 +57,7 @@ _DATE_FIELDS = {
     "yearofweek": lambda d: d.dt.iso_year(),
     "dow_iso": lambda d: d.dt.weekday(),
 }
-_TIME_FIELDS = {
+_TIME_FIELDS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "hour": lambda t: t.dt.hour(),
     "minute": lambda t: t.dt.minute(),
     "second": lambda t: t.dt.second(),
@@ -65,11 +66,11 @@ _NAMES = {"day": ("day", "dayofmonth")}
 
 
 def _date_field(field: str, x: Value) -> pl.Expr:
-    return _DATE_FIELDS[field](x.expr).cast(pl.Int32)  # type: ignore[no-untyped-call]
+    return _DATE_FIELDS[field](x.expr).cast(pl.Int32)
 
 
 def _time_field(field: str, x: Value) -> pl.Expr:
-    return _TIME_FIELDS[field](x.expr).cast(pl.Int32)  # type: ignore[no-untyped-call]
+    return _TIME_FIELDS[field](x.expr).cast(pl.Int32)
 
 
 for _field in _DATE_FIELDS:
@@ -150,12 +151,12 @@ def _interval_part(binder: Binder, part: str, x: Value) -> Value:
     raise binder.mismatch(f"{x.type.spark} has no {part}")
 
 
-@operation("date_add", "dateadd", group=GROUP, params=(Date, (Int32, Int16, Int8)), returns=Date)
+@operation("date_add", "dateadd", group=GROUP, params=(Date, Kind.INT), returns=Date)
 def date_add(x: Value, count: Value) -> pl.Expr:
     return date(days(x.expr) + count.expr.cast(pl.Int32))
 
 
-@operation("date_sub", group=GROUP, params=(Date, (Int32, Int16, Int8)), returns=Date)
+@operation("date_sub", group=GROUP, params=(Date, Kind.INT), returns=Date)
 def date_sub(x: Value, count: Value) -> pl.Expr:
     return date(days(x.expr) - count.expr.cast(pl.Int32))
 
@@ -218,8 +219,8 @@ def months_between(end: Value, start: Value, rounded: Value | None = None) -> pl
     second = [(micros(x) // MICROS) % 86_400 for x in (a, b)]
     seconds = ((day[0] - day[1]) * 86_400 + second[0] - second[1]).cast(pl.Float64)
     even = (day[0] == day[1]) | ((day[0] == last[0]) & (day[1] == last[1]))
-    exact = whole + seconds / (31 * 86_400)
-    near = (exact * 1e8).round(0, mode="half_away_from_zero") / 1e8
+    exact = whole + divided(seconds, 31.0 * 86_400.0)
+    near = divided((exact * 1e8).round(0, mode="half_away_from_zero"), 1e8)
     fraction = near if rounded is None else pl.when(rounded.expr).then(near).otherwise(exact)
     missing = a.is_null() | b.is_null() | (pl.lit(False) if rounded is None else rounded.expr.is_null())
     return pl.when(missing).then(None).when(even).then(whole).otherwise(fraction)
@@ -327,25 +328,26 @@ def timestampdiff(binder: Binder, unit: Value, start: Value, end: Value) -> Valu
     months = {"year": 12, "quarter": 3, "month": 1}.get(word)
     if months is None:
         return combined(Int64, trunc_div(b - a, int64(MICROS_OF_UNIT[word])), (start, end))
-    total = [v.expr.dt.year().cast(pl.Int64) * 12 + v.expr.dt.month().cast(pl.Int64) for v in (start, end)]
-    rest = [
-        (v.expr.dt.day().cast(pl.Int64) - 1) * MICROS_PER_DAY + micros(v.expr) % MICROS_PER_DAY
-        for v in (start, end)
-    ]
-    between = total[1] - total[0]
-    between = (
-        pl.when((between > 0) & (rest[1] < rest[0]))
-        .then(between - 1)
-        .when((between < 0) & (rest[1] > rest[0]))
-        .then(between + 1)
-        .otherwise(between)
-    )
+    between = trunc_div(_months32(end.expr, start.expr) - _months32(start.expr), int64(32))
     return combined(Int64, trunc_div(between, int64(months)), (start, end))
+
+
+def _months32(x: pl.Expr, start: pl.Expr | None = None) -> pl.Expr:
+    """Months times 32 plus days, as java.time counts months between two dates; an end whose time of day has not
+    yet come counts as the day before it (or after it, going back)."""
+    day = micros(x) // MICROS_PER_DAY
+    if start is not None:
+        time, before = micros(x) % MICROS_PER_DAY, micros(start) % MICROS_PER_DAY
+        other = micros(start) // MICROS_PER_DAY
+        step = pl.when((day > other) & (time < before)).then(-1).when((day < other) & (time > before)).then(1)
+        day = day + step.otherwise(0)
+    on = date(day)
+    return (on.dt.year().cast(pl.Int64) * 12 + on.dt.month()) * 32 + on.dt.day()
 
 
 for _name, _per in (("unix_seconds", MICROS), ("unix_millis", 1000), ("unix_micros", 1)):
     operation(_name, group=GROUP, params=(Timestamp,), returns=Int64)(
-        lambda x, _per=_per: micros(x.expr) // _per  # type: ignore[misc]
+        lambda x, _per=_per: micros(x.expr) // _per
     )
 
 

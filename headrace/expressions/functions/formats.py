@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from headrace.expressions.cast.time import seconds_to_micros
 from headrace.expressions.coercion import Kind, implicit
 from headrace.expressions.columns import (
     MICROS_PER_DAY,
@@ -20,7 +19,7 @@ from headrace.expressions.columns import (
     timestamp,
     trunc_div,
 )
-from headrace.expressions.java_patterns import BadPattern, printed, read
+from headrace.expressions.java_patterns import BadPatternError, printed, read
 from headrace.expressions.registry import operation
 from headrace.expressions.value import Value, combined, literal
 from headrace.types import DataType, Date, Int64, String, Timestamp
@@ -43,7 +42,7 @@ def _with_pattern(binder: Binder, compiler: Compiler, x: Value, pattern: Value, 
             return constant(None, t)
         try:
             return compiler(pattern.known)(x.expr)
-        except BadPattern as error:
+        except BadPatternError as error:
             raise binder.mismatch(f"`{pattern.known}` is no date pattern: {error}") from None
 
     def run(values: pl.Series, patterns: pl.Series) -> pl.Series:
@@ -52,7 +51,7 @@ def _with_pattern(binder: Binder, compiler: Compiler, x: Value, pattern: Value, 
         for one in patterns.unique().drop_nulls():
             try:
                 out = pl.when(pl.col("pattern") == one).then(compiler(one)(pl.col("value"))).otherwise(out)
-            except BadPattern:
+            except BadPatternError:
                 continue
         return frame.select(out.alias("out"))["out"]
 
@@ -75,6 +74,8 @@ def date_format(binder: Binder, x: Value, pattern: Value) -> Value:
 
 def _parsed(binder: Binder, name: str, x: Value, pattern: Value) -> Value:
     """Microseconds of a string in a pattern; of a date or timestamp, itself."""
+    if implicit(x.type, Kind.MOMENT) is None:
+        raise binder.mismatch(f"`{name}` takes {Kind.MOMENT.value}, got {x.type.spark}")
     x = _as(binder, name, x, String, Date, Timestamp)
     pattern = _as(binder, name, pattern, String)
     if x.type != String:
@@ -137,5 +138,5 @@ def unix_timestamp(binder: Binder, x: Value, pattern: Value | None = None) -> Va
 def from_unixtime(binder: Binder, x: Value, pattern: Value | None = None) -> Value:
     x = _as(binder, "from_unixtime", x, Int64)
     pattern = _as(binder, "from_unixtime", pattern or literal(DEFAULT, String), String)
-    at = combined(Timestamp, timestamp(seconds_to_micros(x.expr)), (x,))
+    at = combined(Timestamp, timestamp(x.expr * MICROS), (x,))
     return combined(String, _with_pattern(binder, _printed, at, pattern, String), (at, pattern))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 GROUP = "json"
 
 
-@operation("get_json_object", group=GROUP, params=(String, String), returns=String, by_value=True)
+@operation("get_json_object", group=GROUP, params=(Kind.TEXT, Kind.TEXT), returns=String, by_value=True)
 def get_json_object(x: Value, path: Value) -> pl.Expr:
     if path.constant is not None:
         steps = path_steps(str(path.known)) if path.known is not None else None
@@ -44,12 +44,12 @@ def get_json_object(x: Value, path: Value) -> pl.Expr:
     return per_value(run, x.expr, path.expr, returns=String)
 
 
-@operation("json_array_length", group=GROUP, params=(String,), returns=Int32, by_value=True)
+@operation("json_array_length", group=GROUP, params=(Kind.TEXT,), returns=Int32, by_value=True)
 def json_array_length(x: Value) -> pl.Expr:
     return per_value(document_length, x.expr, returns=Int32)
 
 
-@operation("json_object_keys", group=GROUP, params=(String,), returns=List(String), by_value=True)
+@operation("json_object_keys", group=GROUP, params=(Kind.TEXT,), returns=List(String), by_value=True)
 def json_object_keys(x: Value) -> pl.Expr:
     return per_value(object_keys, x.expr, returns=List(String))
 

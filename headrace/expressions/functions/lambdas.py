@@ -30,7 +30,7 @@ class Body:
 
     def __init__(self, binder: Binder, name: str, node: syntax.Node, types: Sequence[DataType]) -> None:
         if not isinstance(node, syntax.Lambda):
-            raise binder.mismatch(f"`{name}` takes a lambda, such as `x -> x + 1`")
+            node = syntax.Lambda(node.pos, (), node)  # a value that does not look at the element
         if len(node.params) > len(types):
             raise binder.error(
                 f"the lambda of `{name}` takes {len(types)} variables at most, got {len(node.params)}",
@@ -174,8 +174,8 @@ def aggregate(binder: Binder, args: Sequence[syntax.Node]) -> Value:
     def run(xs: pl.Series, first: pl.Series, *others: pl.Series) -> pl.Series:
         frame = pl.DataFrame({"__array": xs.alias("a"), "__x0": first.alias("b")})
         frame = frame.with_columns(**dict(zip(outer, others, strict=True)))
-        longest = xs.list.len().max() or 0
-        for i in range(int(longest)):  # type: ignore[call-overload]
+        longest = max(xs.list.len().drop_nulls().to_list(), default=0)
+        for i in range(longest):
             there = pl.col("__array").list.len() > i
             frame = frame.with_columns(pl.col("__array").list.get(i, null_on_oob=True).alias("__x1"))
             frame = frame.with_columns(pl.when(there).then(step.expr).otherwise(pl.col("__x0")).alias("__x0"))

@@ -122,7 +122,7 @@ def map_from_entries(binder: Binder, x: Value) -> Value:
     if not isinstance(item, Struct) or len(item.fields) != 2:
         raise binder.mismatch(f"`map_from_entries` takes an array of structs of two, got {x.type.spark}")
     t = Map(item.fields[0][1], item.fields[1][1])
-    run = lambda xs: None if None in xs else unique_last([tuple(p.values()) for p in xs])  # type: ignore[misc]  # noqa: E731
+    run = lambda xs: None if None in xs else unique_last([tuple(p.values()) for p in xs])  # noqa: E731
     return combined(t, per_value(run, x.expr, returns=t), (x,))
 
 

@@ -13,7 +13,7 @@ import polars as pl
 from headrace.expressions import decimals
 from headrace.expressions.cast.numbers import saturated
 from headrace.expressions.coercion import Kind
-from headrace.expressions.columns import int64, per_column, per_value
+from headrace.expressions.columns import divided, int64, per_column, per_value
 from headrace.expressions.operators.arithmetic import negated
 from headrace.expressions.registry import operation
 from headrace.expressions.value import Value
@@ -51,16 +51,12 @@ _POLARS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "asin": pl.Expr.arcsin,
     "acos": pl.Expr.arccos,
     "atan": pl.Expr.arctan,
-    "asinh": pl.Expr.arcsinh,
-    "acosh": pl.Expr.arccosh,
     "atanh": pl.Expr.arctanh,
     "degrees": pl.Expr.degrees,
     "radians": pl.Expr.radians,
 }
 for _name, _expr in _POLARS.items():
-    operation(_name, group=GROUP, params=(Float64,), returns=Float64)(
-        lambda x, _expr=_expr: _expr(x.expr)  # type: ignore[misc]
-    )
+    operation(_name, group=GROUP, params=(Float64,), returns=Float64)(lambda x, _expr=_expr: _expr(x.expr))
 for _name, _function in (("expm1", np.expm1), ("rint", np.rint)):
     operation(_name, group=GROUP, params=(Float64,), returns=Float64)(functools.partial(_numpy, _function))
 operation("hypot", group=GROUP, params=(Float64, Float64), returns=Float64)(
@@ -123,21 +119,33 @@ def log1p(x: Value) -> pl.Expr:
 )
 def log(base: Value, x: Value | None = None) -> pl.Expr:
     if x is None:
-        return ln(base)  # type: ignore[no-any-return]
+        return ln(base)
     inside = (base.expr > 0.0) & (x.expr > 0.0)
-    return pl.when(inside).then(x.expr.log() / base.expr.log()).otherwise(None)
+    return pl.when(inside).then(divided(x.expr.log(), base.expr.log())).otherwise(None)
 
 
 @operation("power", "pow", group=GROUP, params=(Float64, Float64), returns=Float64)
 def power(x: Value, y: Value) -> pl.Expr:
     """Java's Math.pow, which unlike C gives NaN for 1 to an infinite or NaN power."""
     unsure = (x.expr.abs() == 1.0) & ~y.expr.is_finite()
-    return pl.when(unsure).then(math.nan).otherwise(x.expr.pow(y.expr))
+    endless = (x.expr == -math.inf) & (y.expr == 0.5)
+    return pl.when(unsure).then(math.nan).when(endless).then(math.inf).otherwise(x.expr.pow(y.expr))
+
+
+@operation("asinh", group=GROUP, params=(Float64,), returns=Float64)
+def asinh(x: Value) -> pl.Expr:
+    """By Spark's own formula, which loses digits for negative numbers."""
+    return (x.expr + (x.expr * x.expr + 1.0).sqrt()).log()
+
+
+@operation("acosh", group=GROUP, params=(Float64,), returns=Float64)
+def acosh(x: Value) -> pl.Expr:
+    return (x.expr + (x.expr * x.expr - 1.0).sqrt()).log()
 
 
 @operation("atan2", group=GROUP, params=(Float64, Float64), returns=Float64)
 def atan2(y: Value, x: Value) -> pl.Expr:
-    return pl.arctan2(y.expr + 0.0, x.expr + 0.0)
+    return pl.arctan2(*(pl.when(v.expr == 0.0).then(0.0).otherwise(v.expr) for v in (y, x)))
 
 
 @operation("signum", "sign", group=GROUP, params=(Float64,), returns=Float64)
@@ -163,8 +171,8 @@ def width_bucket(x: Value, low: Value, high: Value, count: Value) -> pl.Expr:
     a, b, n = low.expr, high.expr, count.expr
     valid = (n > 0) & (n < 2**63 - 1) & (a != b) & ~x.expr.is_nan() & a.is_finite() & b.is_finite()
     lower, upper = pl.min_horizontal(a, b), pl.max_horizontal(a, b)
-    rising = saturated(n.cast(pl.Float64) * (x.expr - lower) / (upper - lower), Int64) + 1
-    falling = saturated(n.cast(pl.Float64) * (upper - x.expr) / (upper - lower), Int64) + 1
+    rising = saturated(divided(n.cast(pl.Float64) * (x.expr - lower), upper - lower), Int64) + 1
+    falling = saturated(divided(n.cast(pl.Float64) * (upper - x.expr), upper - lower), Int64) + 1
     ascending = pl.when(x.expr < lower).then(int64(0)).when(x.expr >= upper).then(n + 1).otherwise(rising)
     descending = pl.when(x.expr > upper).then(int64(0)).when(x.expr <= lower).then(n + 1).otherwise(falling)
     return pl.when(valid).then(pl.when(a < b).then(ascending).otherwise(descending)).otherwise(None)
@@ -219,10 +227,8 @@ def _conv(text: str, source: int, target: int) -> str | None:
     full = 2**64 - 1
     value = min(value, full)
     if negative:
-        if target < 0:
-            value = -min(value, 2**63)
-        else:
-            value = full if value >= 2**63 else -value & full
+        unsigned = full if value >= 2**63 else -value & full
+        value = -min(value, 2**63) if target < 0 else unsigned
     elif target < 0 and value >= 2**63:
         value -= 2**64
     sign, value = ("-", -value) if value < 0 else ("", value)

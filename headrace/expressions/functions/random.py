@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from headrace.expressions.coercion import implicit
+from headrace.expressions.coercion import Kind, implicit
 from headrace.expressions.columns import per_column
 from headrace.expressions.registry import operation
 from headrace.expressions.value import Value
@@ -55,7 +55,7 @@ def _uniform(bits: np.ndarray) -> np.ndarray:
 
 
 def _draw(binder: Binder, seed: Value | None, kind: str) -> Value:
-    if seed is not None and (seed.constant is None or implicit(seed.type, Int64) is None):
+    if seed is not None and (seed.constant is None or implicit(seed.type, Kind.LONG) is None):
         raise binder.mismatch(f"the seed of `{kind}` must be a constant integer")
     known = 0 if seed is None else binder.cast(seed, Int64).known or 0
     place = int(splitmix64(np.array([known % 2**64], np.uint64))[0]) + binder.place()

@@ -12,7 +12,7 @@ import polars as pl
 from headrace.expressions.coercion import Parameter, implicit
 from headrace.expressions.columns import per_value
 from headrace.expressions.functions.strings import full
-from headrace.expressions.java_regex import BadPattern, Pattern, compiled, expanded
+from headrace.expressions.java_regex import BadPatternError, Pattern, compiled, expanded
 from headrace.expressions.registry import operation
 from headrace.expressions.value import Value, combined, literal
 from headrace.types import Bool, Int32, List, String
@@ -42,7 +42,7 @@ def _constant(binder: Binder, v: Value) -> Pattern | None:
         return None
     try:
         return pattern_of(v.known)
-    except BadPattern as error:
+    except BadPatternError as error:
         raise binder.mismatch(f"`{v.known}` is no regular expression: {error}") from None
 
 
@@ -52,7 +52,7 @@ def _quietly(function: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any) -> Any:
         try:
             return function(*args)
-        except BadPattern:
+        except BadPatternError:
             return None
 
     return run
@@ -145,7 +145,7 @@ def regexp_replace(binder: Binder, x: Value, pattern: Value, by: Value, start: V
     if known is not None and by.constant is not None and by.known is not None and start is None:
         try:
             parts = expanded(by.known, known.groups)
-        except BadPattern as error:
+        except BadPatternError as error:
             raise binder.mismatch(f"`{by.known}` is no replacement: {error}") from None
         if known.rust is not None:
             text = "".join(f"${{{p}}}" if isinstance(p, int) else p.replace("$", "$$") for p in parts)
@@ -165,9 +165,15 @@ def _replaced(s: str, p: str, by: str, start: int = 1) -> str | None:
 
     if start <= 0:
         return None
-    if start > len(s) and start != 1:
+    at = _code_points(s, start - 1)
+    if at > len(s):
         return s
-    return s[: start - 1] + pattern.python.sub(fill, s[start - 1 :])
+    return s[:at] + pattern.python.sub(fill, s[at:])
+
+
+def _code_points(s: str, units: int) -> int:
+    """Java's offset, in UTF-16 units, as one in characters."""
+    return units if s.isascii() else len(s.encode("utf-16-le")[: 2 * units].decode("utf-16-le", "replace"))
 
 
 @operation("regexp_count", group=GROUP, params=(String, String), raw=True, result="int")
@@ -227,11 +233,9 @@ def _is_plain(source: str) -> bool:
 def _split(s: str, p: str, limit: int) -> list[str]:
     """Java's split with this limit, where 0 and below mean all of it with empty strings at the end."""
     if p == "" and s != "":
-        parts = list(s)
-        return (
-            parts if limit <= 0 or limit >= len(parts) else [*parts[: limit - 1], "".join(parts[limit - 1 :])]
-        )
-    out, at = [], 0
+        return list(s)[: limit if limit > 0 else None]
+    out: list[str] = []
+    at = 0
     for m in pattern_of(p).python.finditer(s):
         if 0 < limit == len(out) + 1:
             break
@@ -249,7 +253,7 @@ def like(binder: Binder, x: Value, pattern: Value, escape: Value | None = None) 
     if pattern.constant is not None and pattern.known is not None:
         try:
             parts = like_parts(pattern.known, mark)
-        except BadPattern as error:
+        except BadPatternError as error:
             raise binder.mismatch(f"`{pattern.known}` is no pattern of `like`: {error}") from None
         return combined(Bool, _like_expr(x, parts), (x, pattern))
     test = _quietly(lambda s, p: _like_regex(p, mark).fullmatch(s) is not None)
@@ -260,7 +264,7 @@ def like(binder: Binder, x: Value, pattern: Value, escape: Value | None = None) 
 def ilike(binder: Binder, x: Value, pattern: Value, escape: Value | None = None) -> Value:
     x, pattern = _texts(binder, "ilike", (x, pattern), (String, String))
     lowered = [combined(String, v.expr.str.to_lowercase(), (v,)) for v in (x, pattern)]
-    return like(binder, *lowered, *(() if escape is None else (escape,)))  # type: ignore[no-any-return]
+    return like(binder, *lowered, *(() if escape is None else (escape,)))
 
 
 def like_parts(pattern: str, escape: str) -> list[str]:
@@ -273,9 +277,9 @@ def like_parts(pattern: str, escape: str) -> list[str]:
         if c == escape:
             i += 1
             if i == len(pattern):
-                raise BadPattern("it ends with the escape character")
+                raise BadPatternError("it ends with the escape character")
             if pattern[i] not in ("%", "_", escape):
-                raise BadPattern("the escape character stands before `%`, `_` or itself only")
+                raise BadPatternError("the escape character stands before `%`, `_` or itself only")
             parts.append("=" + pattern[i])
         else:
             parts.append(c if c in "%_" else "=" + c)

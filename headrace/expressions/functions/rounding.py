@@ -65,10 +65,7 @@ for _name in MODES:
 def _round_decimal(name: str, x: Value, t: Decimal, places: int, *, missing: bool) -> Value:
     kept = min(max(places, 0), t.scale)
     whole = t.precision - t.scale + 1
-    if places < 0:
-        out = Decimal(min(max(whole, -places + 1), 38), 0)
-    else:
-        out = Decimal(min(whole + kept, 38), kept)
+    out = Decimal(min(max(whole, -places + 1), 38), 0) if places < 0 else Decimal(min(whole + kept, 38), kept)
     if missing:
         return combined(out, pl.lit(None, dtype=out.polars), (x,))
     rounded = _divided(name, decimals.unscaled(x.expr), t.scale - min(places, t.scale))
@@ -126,8 +123,7 @@ def _round_float(mode: str, places: int, single: bool, column: pl.Series) -> pl.
     quantum = decimal.Decimal(1).scaleb(-places)
     context = decimal.Context(prec=400, rounding=mode)
     for i in np.flatnonzero(unsure):
-        text = str(np.float32(x[i])) if single else repr(float(x[i]))
-        out[i] = float(context.quantize(decimal.Decimal(text), quantum))
+        out[i] = float(context.quantize(decimal.Decimal(repr(float(x[i]))), quantum))
     out = np.where(out == 0, 0.0, out)
     return pl.Series(out.astype(np.float32) if single else out).set(missing, None)
 

@@ -9,15 +9,16 @@ import polars as pl
 
 from headrace.expressions.cast import can_cast
 from headrace.expressions.coercion import Kind, common
-from headrace.expressions.columns import per_value
+from headrace.expressions.columns import int64, per_value
 from headrace.expressions.registry import operation
 from headrace.expressions.value import Value, combined
-from headrace.types import Bool, Bytes, Int32, List, Null, String
+from headrace.types import Bool, Bytes, Int32, List, Map, Null, String, Struct
 
 if TYPE_CHECKING:
     from headrace.expressions.bind import Binder
 
 GROUP = "string"
+MAX_INT = 2**31 - 1
 TEXT = (String, Bytes)
 
 
@@ -51,7 +52,7 @@ def octet_length(x: Value) -> pl.Expr:
 
 @operation("bit_length", group=GROUP, params=(TEXT,), returns=Int32)
 def bit_length(x: Value) -> pl.Expr:
-    return octet_length(x) * 8  # type: ignore[no-any-return]
+    return octet_length(x) * 8
 
 
 _STRIP = {"both": "strip_chars", "leading": "strip_chars_start", "trailing": "strip_chars_end"}
@@ -63,7 +64,7 @@ def _trim(side: str, x: Value, characters: Value | None = None) -> pl.Expr:
         return getattr(x.expr.str, strip)(" ")  # type: ignore[no-any-return]
     text = full(x, characters)
     stripped = getattr(text.str, strip)(characters.expr)
-    return pl.when(characters.expr == "").then(text).otherwise(stripped)
+    return pl.when(characters.expr == "").then(text).when(characters.expr != "").then(stripped)
 
 
 for _side in _STRIP:
@@ -100,12 +101,13 @@ def substring(x: Value, position: Value, count: Value | None = None) -> pl.Expr:
     size = (x.expr.bin.size() if x.type == Bytes else x.expr.str.len_chars()).cast(pl.Int64)
     at = position.expr.cast(pl.Int64)
     start = pl.when(at > 0).then(at - 1).when(at < 0).then(size + at).otherwise(0)
-    if count is None:
-        return _slice(x, full(x, position), pl.max_horizontal(start, 0), size)
-    end = start + count.expr.cast(pl.Int64)
+    start = pl.when(at.is_not_null()).then(start)
+    length = int64(MAX_INT) if count is None else count.expr.cast(pl.Int64)
+    end = (start + length).clip(-MAX_INT - 1, MAX_INT)
     begin = pl.max_horizontal(start, 0)
-    wanted = pl.when(count.expr.is_not_null()).then(pl.max_horizontal(end - begin, 0))
-    return _slice(x, full(x, position, count), begin, wanted)
+    wanted = pl.when(end.is_not_null()).then(pl.max_horizontal(end - begin, 0))
+    others = (position,) if count is None else (position, count)
+    return _slice(x, full(x, *others), pl.when(start.is_not_null()).then(begin), wanted)
 
 
 def _slice(x: Value, text: pl.Expr, begin: pl.Expr, wanted: pl.Expr) -> pl.Expr:
@@ -152,7 +154,7 @@ def concat(binder: Binder, *values: Value) -> Value:
 
 @operation("||", group="operators", params=(Kind.ANY, Kind.ANY), raw=True, operator=True)
 def joined(binder: Binder, a: Value, b: Value) -> Value:
-    return concat(binder, a, b)  # type: ignore[no-any-return]
+    return concat(binder, a, b)
 
 
 @operation(
@@ -186,7 +188,9 @@ def concat_ws(binder: Binder, separator: Value, *values: Value) -> Value:
 
 
 def _text(binder: Binder, name: str, v: Value) -> Value:
-    if v.type not in (String, Null) and (not can_cast(v.type, String) or isinstance(v.type, List)):
+    if v.type not in (String, Null) and (
+        not can_cast(v.type, String) or isinstance(v.type, (List, Map, Struct))
+    ):
         raise binder.mismatch(f"`{name}` takes strings, got {v.type.spark}")
     return binder.cast(v, String)
 
@@ -204,13 +208,13 @@ def replace(x: Value, search: Value, by: Value | None = None) -> pl.Expr:
 @operation("startswith", group=GROUP, params=(TEXT, TEXT), returns=Bool)
 def starts_with(x: Value, part: Value) -> pl.Expr:
     text = full(x, part)
-    return (text.bin if x.type == Bytes else text.str).starts_with(part.expr)  # type: ignore[attr-defined,no-any-return]
+    return (text.bin if x.type == Bytes else text.str).starts_with(part.expr)
 
 
 @operation("endswith", group=GROUP, params=(TEXT, TEXT), returns=Bool)
 def ends_with(x: Value, part: Value) -> pl.Expr:
     text = full(x, part)
-    return (text.bin if x.type == Bytes else text.str).ends_with(part.expr)  # type: ignore[attr-defined,no-any-return]
+    return (text.bin if x.type == Bytes else text.str).ends_with(part.expr)
 
 
 @operation("contains", group=GROUP, params=(TEXT, TEXT), returns=Bool)

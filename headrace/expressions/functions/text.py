@@ -57,7 +57,7 @@ def _substring_index(s: str, d: str, n: int) -> str:
 @operation("translate", group=GROUP, params=(String, String, String), returns=String)
 def translate(x: Value, old: Value, new: Value) -> pl.Expr:
     if old.known is not None and new.known is not None:
-        pairs = {}
+        pairs: dict[str, str] = {}
         for i, c in enumerate(old.known):
             pairs.setdefault(c, new.known[i] if i < len(new.known) else "")
         if not pairs:
@@ -262,11 +262,9 @@ def _tolerant(run: Any) -> Any:
     "format_number", group=GROUP, params=(Kind.NUMERIC, (Int32, String)), returns=String, by_value=True
 )
 def format_number(x: Value, form: Value) -> pl.Expr:
-    t = x.type
-
     def run(value: Any, f: Any) -> str | None:
         if isinstance(f, int):
-            return None if f < 0 else format_decimal(value, t, f)
-        return pattern_format(value, t, f)
+            return None if f < 0 else format_decimal(value, f)
+        return pattern_format(value, f)
 
     return per_value(run, x.expr, form.expr, returns=String)

@@ -12,7 +12,7 @@ import polars as pl
 
 from headrace.expressions import decimals
 from headrace.expressions.coercion import Kind, tightest
-from headrace.expressions.columns import int128, per_column, trunc_div, trunc_mod
+from headrace.expressions.columns import divided, int128, per_column, trunc_div, trunc_mod
 from headrace.expressions.intervals import Interval
 from headrace.expressions.operators import time
 from headrace.expressions.registry import operation
@@ -66,9 +66,9 @@ def _aligned(binder: Binder, op: str, a: Value, b: Value) -> tuple[Value, Value]
             t = b.type if a.type == Null else a.type
             return binder.cast(a, t), binder.cast(b, t)
         return _as_decimal(binder, a), _as_decimal(binder, b)
-    t = tightest(a.type, b.type)
-    assert t is not None
-    t = Float64 if t == Null else t
+    met = tightest(a.type, b.type)
+    assert met is not None
+    t = Float64 if met == Null else met
     return binder.cast(a, t), binder.cast(b, t)
 
 
@@ -150,7 +150,9 @@ def divide(binder: Binder, a: Value, b: Value) -> Value:
     elif not isinstance(b.type, Decimal):
         b = binder.cast(b, a.type)
     exact = _decimal_result("/", a, b)
-    return exact or combined(Float64, pl.when(b.expr != 0.0).then(a.expr / b.expr).otherwise(None), (a, b))
+    return exact or combined(
+        Float64, pl.when(b.expr != 0.0).then(divided(a.expr, b.expr)).otherwise(None), (a, b)
+    )
 
 
 @operation("div", group="operators", params=(Kind.ANY, Kind.ANY), raw=True, operator=True)

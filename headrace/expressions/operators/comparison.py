@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -78,10 +79,10 @@ def ordering(x: Any, y: Any) -> int:
         found = next((c for p, q in zip(x, y, strict=False) if (c := ordering(p, q))), 0)
         return found or (len(x) > len(y)) - (len(x) < len(y))
     if isinstance(x, float) and (x != x or y != y):
-        return (x != x) - (y != y)
+        return int(math.isnan(x)) - int(math.isnan(y))
     if isinstance(x, str):
         x, y = x.encode(), y.encode()
-    return int(x > y) - int(x < y)
+    return 1 if x > y else -1 if x < y else 0
 
 
 def compare(op: str, test: Test, binder: Binder, a: Value, b: Value) -> Value:
@@ -142,7 +143,7 @@ def contained(binder: Binder, *values: Value) -> Value:
             found = pl.when(found).then(True).otherwise(pl.lit(None, dtype=pl.Boolean))
         return combined(Bool, found, (x, *members))
     tests = [equal(x.expr, m.expr, t) for m in members]
-    return combined(Bool, functools.reduce(operator.or_, tests), (x, *members))
+    return combined(Bool, functools.reduce(pl.Expr.__or__, tests), (x, *members))
 
 
 @operation("isnull", group="conditional", params=(Kind.ANY,), returns=Bool)

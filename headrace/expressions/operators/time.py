@@ -62,10 +62,6 @@ def subtract(binder: Binder, a: Value, b: Value) -> Value:
     """``a - b`` where one is a date, timestamp or interval."""
     if isinstance(a.type, Interval) and isinstance(b.type, Interval):
         return _same_kind(binder, "-", a, b)
-    if a.type in (Date, Timestamp) and b.type == String:
-        b = binder.cast(b, a.type)
-    if b.type in (Date, Timestamp) and a.type == String:
-        a = binder.cast(a, b.type)
     if a.type == Date and b.type == Date:
         between = (days(a.expr).cast(pl.Int64) - days(b.expr).cast(pl.Int64)) * MICROS_PER_DAY
         return combined(day_time("day", "day"), between, (a, b))
