@@ -19,10 +19,23 @@ import redis
 from tests.integration.polling import until
 from tests.stack.components import Components
 from tests.stack.process import Command, Component
+from tests.stack.s3 import ACCESS_KEY, REGION, SECRET_KEY
 
 HERE = Path(__file__).parent
 HEADRACE = [sys.executable, "-m", "headrace"]
 DEADLINE = 180.0
+
+
+def on_s3(uri: str, endpoint: str) -> dict[str, str]:
+    """Settings that keep history on an S3 server of ours."""
+    return {
+        "HEADRACE_HISTORY__URI": uri,
+        "HEADRACE_HISTORY__ENDPOINT": endpoint,
+        "HEADRACE_HISTORY__ACCESS_KEY": ACCESS_KEY,
+        "HEADRACE_HISTORY__SECRET_KEY": SECRET_KEY,
+        "HEADRACE_HISTORY__REGION": REGION,
+        "HEADRACE_HISTORY__ALLOW_HTTP": "true",
+    }
 
 
 class Process(Component):
@@ -122,6 +135,7 @@ class Deployment:
         settings = {
             **self.environment,
             "HEADRACE_STATE__DIR": str(self.folder / state),
+            "COLUMNS": "1000",  # no sentence of the log is broken
             **({"HEADRACE_FAILPOINT": failpoint} if failpoint else {}),
             **(environment or {}),
         }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -97,6 +97,8 @@ def same(value: Any, text: str | None) -> bool:
         return math.isclose(got, value, rel_tol=1e-9, abs_tol=1e-9) or (got != got and value != value)
     if isinstance(value, datetime):
         return datetime.fromisoformat(text) == value
+    if isinstance(value, date):
+        return text == value.isoformat()
     if isinstance(value, int | str | Decimal):
         return text == str(value)
     raise TypeError(f"no text is known for {value!r}")

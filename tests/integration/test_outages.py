@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from tests.integration import views
-from tests.integration.deployment import Deployment, Process
+from tests.integration.deployment import Deployment, Process, on_s3
 from tests.integration.history import places_of, stored
 from tests.integration.polling import until
 from tests.integration.producing import Sender
@@ -17,7 +17,7 @@ from tests.stack.components import RealComponents
 from tests.stack.kafka import Kafka, create_topic
 from tests.stack.ports import free_port
 from tests.stack.redis import Redis
-from tests.stack.s3 import ACCESS_KEY, REGION, S3, SECRET_KEY, create_bucket, storage_options
+from tests.stack.s3 import S3, create_bucket, storage_options
 
 pytestmark = pytest.mark.integration
 
@@ -123,15 +123,7 @@ def test_a_broker_that_is_away_at_start_is_waited_for(real: RealComponents, tmp_
 
 def test_s3_away_delays_history_alone(real: RealComponents, tmp_path: Path) -> None:
     s3 = S3(tmp_path / "s3")
-    settings = {
-        **FIXED,
-        "HEADRACE_HISTORY__URI": "s3://lake/history",
-        "HEADRACE_HISTORY__ENDPOINT": s3.url,
-        "HEADRACE_HISTORY__ACCESS_KEY": ACCESS_KEY,
-        "HEADRACE_HISTORY__SECRET_KEY": SECRET_KEY,
-        "HEADRACE_HISTORY__REGION": REGION,
-        "HEADRACE_HISTORY__ALLOW_HTTP": "true",
-    }
+    settings = {**FIXED, **on_s3("s3://lake/history", s3.url)}
     try:
         with Deployment(tmp_path / "d", real, "payments", {"payments": 3}, settings) as deployment:
             flow = Flow(deployment, real.kafka)
