@@ -1,21 +1,28 @@
 """The meaning of a view, in plain Python, next to spec sections 3 and 4. Slow and obviously right.
 
-Shares no code with the engine but `floor`: events are dicts, windows are lists of them, numbers are exact where
-they should be. What an expression means is given by the test (`values`: text -> function of a row).
+Shares no code with the engine but the choice of a rolling window's step: events are dicts, windows are lists of
+them, numbers are exact where they should be. What an expression means is given by the test (`values`: text ->
+function of a row).
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from functools import reduce
 from typing import Any
 
+from headrace.windows import rolling, step_of
+
 Row = Mapping[str, Any]
 SECOND = 1_000_000
+NAN = ("NaN",)
 EMPTY = {"count": 0, "count_if": 0, "sum": 0, "any": False, "all": True}
+EMPTY |= {"last_n": [], "first_n": [], "top_k": [], "count_distinct": 0, "decayed_sum": 0.0}
 EXACT = Context(prec=120, rounding=ROUND_HALF_UP)
 
 
@@ -24,12 +31,13 @@ def floor(t: int, step: int, offset: int) -> int:
 
 
 def bounds(over: Any, t: int, lateness: int) -> tuple[float, float]:
-    """(start, end) as of t. Windows of these tests state their step."""
+    """(start, end) as of t."""
     if over.kind == "lifetime":
         return -math.inf, math.inf
-    end = floor(t, over.step, over.offset) + over.step
+    step = step_of(over)
+    end = floor(t, step, over.offset) + step
     if over.closed:
-        end = floor(t - lateness, over.step, over.offset)
+        end = floor(t - lateness, step, over.offset)
     return end - over.size, end
 
 
@@ -41,7 +49,19 @@ def select(
     values: Mapping[str, Callable],
     later: bool = False,
 ) -> list[Any]:
-    """The values that the aggregate covers as of t, by (event time, order); nulls are skipped.
+    """The values that the aggregate covers as of t, by (event time, order); nulls are skipped."""
+    return [x for _, x in timed(events, aggregate, t, lateness, values, later)]
+
+
+def timed(
+    events: list[Row],
+    aggregate: Any,
+    t: int,
+    lateness: int,
+    values: Mapping[str, Callable],
+    later: bool = False,
+) -> list[tuple[int, Any]]:
+    """The same with their event times.
 
     With `later`, those of a closed window that it does not cover yet.
     """
@@ -56,13 +76,13 @@ def select(
             continue
         value = True if aggregate.expr is None else values[aggregate.expr](row)
         if value is not None and (aggregate.function != "count_if" or value):
-            out.append(value)
+            out.append((row["t"], value))
     return out
 
 
 def compute(aggregate: Any, xs: list[Any]) -> Any:
     """The value over the covered values `xs`."""
-    function = aggregate.function
+    function, options = aggregate.function, dict(aggregate.options)
     if not xs:
         return EMPTY.get(function)
     if function in ("count", "count_if"):
@@ -88,11 +108,41 @@ def compute(aggregate: Any, xs: list[Any]) -> Any:
         return xs[0]
     if function == "latest":
         return xs[-1]
+    if function == "last_n":
+        return xs[::-1][: options["n"]]
+    if function == "first_n":
+        return xs[: options["n"]][::-1]
+    if function == "count_distinct":
+        return len(set(map(plain, xs)))
+    if function in ("quantile", "median"):
+        rank = max(1, math.ceil(Fraction(str(options.get("q", 0.5))) * len(xs)))
+        return float(sorted(xs, key=in_order)[rank - 1])
+    if function == "top_k":
+        counts = Counter(map(plain, xs))
+        ranked = sorted(counts, key=lambda x: (-counts[x], in_order(x)))
+        return [math.nan if x == NAN else x for x in ranked[: options["k"]]]
     if function == "any":
         return any(xs)
     if function == "all":
         return all(xs)
     return deviation(aggregate, xs)
+
+
+def plain(x: Any) -> Any:
+    """What is counted as one: all NaN, and both zeros."""
+    return NAN if x != x else x + 0.0 if isinstance(x, float) else x
+
+
+def in_order(x: Any) -> Any:
+    """NaN is larger than any number."""
+    return (1, 0) if x == NAN or x != x else (0, x)
+
+
+def decayed(aggregate: Any, rows: list[tuple[int, Any]], t: int) -> float:
+    """Each value halves with every half-life between it and the last step at or before t."""
+    half_life = dict(aggregate.options)["half_life"]
+    now = floor(t, step_of(rolling(timedelta(microseconds=24 * half_life))), 0)
+    return plus([float(x) * 0.5 ** (max(0, now - at) / half_life) for at, x in rows])
 
 
 def exact_sum(xs: list[Any]) -> Any:
@@ -126,8 +176,10 @@ def feature(
         (a, has_a), (b, has_b) = (feature(p, events, t, lateness, values) for p in aggregate.parts)
         value = None if a is None or b is None or b == 0 else over(float(a), float(b))
         return value, has_a or has_b
-    xs = select(events, aggregate, t, lateness, values)
-    return compute(aggregate, xs), bool(xs)
+    rows = timed(events, aggregate, t, lateness, values)
+    if aggregate.function == "decayed_sum":
+        return decayed(aggregate, rows, t), bool(rows)
+    return compute(aggregate, [x for _, x in rows]), bool(rows)
 
 
 def over(a: float, b: float) -> float:

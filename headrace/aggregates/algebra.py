@@ -89,3 +89,8 @@ def sizes_of(starts: Ints, n: int) -> Ints:
 def added(word: Word, starts: Ints) -> Word:
     """The sum of each group."""
     return word if len(starts) == len(word) else np.add.reduceat(word, starts)
+
+
+def groups_of(starts: Ints, n: int) -> Ints:
+    """The group of each of `n` rows."""
+    return np.repeat(np.arange(len(starts)), sizes_of(starts, n))

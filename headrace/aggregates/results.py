@@ -144,6 +144,16 @@ def shown_bytes(type: DataType) -> Finish:
     return finish
 
 
+def listed(values: pl.Series, owner: Ints, n: int, item: DataType) -> pl.Series:
+    """`n` lists of type `item`, of the values with their list's number (ascending); empty without any."""
+    frame = pl.DataFrame([pl.Series("o", owner, dtype=pl.Int64), values.cast(item.polars).alias("v")])
+    lists = frame.group_by("o", maintain_order=True).agg("v")
+    every = pl.DataFrame([pl.Series("o", np.arange(n))])
+    found = every.join(lists, on="o", how="left", maintain_order="left")["v"]
+    empty = pl.Series([[]], dtype=pl.List(item.polars))
+    return found.zip_with(found.is_not_null(), empty.new_from_index(0, n)) if n else found
+
+
 def _nullable(values: Floats, null: Bools) -> pl.Series:
     series = pl.Series(values)
     return series.set(pl.Series(null), None) if null.any() else series

@@ -95,6 +95,14 @@ def halves(values: pl.Series) -> tuple[Ints, Ints]:
     return pairs[0::2].copy(), pairs[1::2].copy()
 
 
+def without_negative_zero(values: pl.Series, type: DataType) -> pl.Series:
+    """A column without nulls with 0.0 in place of -0.0, which Spark takes for the same when it counts.
+
+    By numpy: Polars takes an addition of 0.0 for one of nothing.
+    """
+    return pl.Series(values.to_numpy() + 0.0, dtype=values.dtype) if type in FLOATS else values
+
+
 def to_bytes(values: pl.Series, type: DataType) -> pl.Series:
     """Each value as bytes (Binary); null stays null. In the type's order, if it has one."""
     if type == String:

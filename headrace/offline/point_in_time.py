@@ -47,7 +47,7 @@ def point_in_time(
         for part in feature.parts:
             low = np.maximum(first, events.before(who, start_of(part.over, at, plan.lateness)))
             high = np.minimum(known, events.before(who, end_of(part.over, at, plan.lateness)))
-            value, given = _aggregated(part, sorted_rows, low, np.maximum(low, high))
+            value, given = _aggregated(part, sorted_rows, low, np.maximum(low, high), at)
             values.append(value)
         out.append(feature.shown(values, given))
     return pl.DataFrame(out)
@@ -92,18 +92,20 @@ def _chain(events: _Events, known: Ints, at: Ints, ttl: int) -> Ints:
     return np.where((known == 0) | over, known, start[newest])
 
 
-def _aggregated(part: Part, rows: pl.DataFrame, low: Ints, high: Ints) -> tuple[pl.Series, NDArray[np.bool_]]:
+def _aggregated(
+    part: Part, rows: pl.DataFrame, low: Ints, high: Ints, at: Ints
+) -> tuple[pl.Series, NDArray[np.bool_]]:
     """The part's value over rows ``low <= i < high`` of each asked row; and which have a value among them."""
     counts = high - low
     bounds = [0, *np.flatnonzero(np.diff(np.cumsum(counts) // PAIRS)).tolist(), len(counts)]
-    frames = [_chunk(part, rows, low[a:b], counts[a:b]) for a, b in pairwise(bounds) if b > a]
+    frames = [_chunk(part, rows, low[a:b], counts[a:b], at[a:b]) for a, b in pairwise(bounds) if b > a]
     if not frames:
         return pl.Series([], dtype=part.compiled.type.polars), np.zeros(0, "?")
     frame = pl.concat(frames)
     return frame["v"], frame["n"].to_numpy() > 0
 
 
-def _chunk(part: Part, rows: pl.DataFrame, low: Ints, counts: Ints) -> pl.DataFrame:
+def _chunk(part: Part, rows: pl.DataFrame, low: Ints, counts: Ints, at: Ints) -> pl.DataFrame:
     ends = np.cumsum(counts)
     index = np.repeat(low - (ends - counts), counts) + np.arange(int(counts.sum()))
     asked = np.repeat(np.arange(len(counts)), counts)
@@ -111,16 +113,26 @@ def _chunk(part: Part, rows: pl.DataFrame, low: Ints, counts: Ints) -> pl.DataFr
     if part.input is not None:
         column = rows[part.input].gather(index).alias("x")
     pairs = pl.DataFrame([pl.Series("_asked", asked), column])
+    if part.compiled.decay is not None:
+        step = part.compiled.decay.step
+        age = (at // step * step)[asked] - rows["_event_time"].to_numpy()[index]
+        pairs = pairs.with_columns(pl.Series("age", np.maximum(age, 0)))
     present = pairs.filter(pl.col("x").is_not_null())
     found = present.group_by("_asked", maintain_order=True).agg(
         _expression(part).alias("v"), pl.len().alias("n")
     )
+    if part.function == "top_k":
+        found = _most_frequent(part, present, found)
     every = pl.DataFrame({"_asked": np.arange(len(counts))})
     frame = every.join(found, on="_asked", how="left", maintain_order="left")
     value = frame["v"]
     if part.function == "avg" and isinstance(part.over_type, Decimal):
         value = _decimal_mean(part, frame)
-    if part.compiled.empty is not None:
+    if part.compiled.empty == []:
+        value = value.cast(part.compiled.type.polars)
+        nothing = pl.Series([[]], dtype=value.dtype).new_from_index(0, len(value))
+        value = value.zip_with(value.is_not_null(), nothing)
+    elif part.compiled.empty is not None:
         value = value.fill_null(pl.Series([part.compiled.empty]).cast(value.dtype)[0])
     return pl.DataFrame({"v": value.cast(part.compiled.type.polars), "n": frame["n"].fill_null(0)})
 
@@ -154,11 +166,34 @@ def _expression(part: Part) -> pl.Expr:
             ddof = 0 if dict(part.options).get("population") else 1
             y = x.cast(pl.Float64)
             return y.std(ddof=ddof) if part.function == "stddev" else y.var(ddof=ddof)
+        case "last_n":
+            return x.tail(_number(part, "n")).reverse()
+        case "first_n":
+            return x.head(_number(part, "n")).reverse()
+        case "count_distinct":
+            return x.n_unique().cast(pl.Int64)
+        case "quantile" | "median":
+            q = float(str(dict(part.options).get("q", 0.5)))
+            rank = (q * pl.len() - 1e-9 * pl.len()).ceil().cast(pl.Int64).clip(1)
+            return x.cast(pl.Float64).sort().get(rank - 1)
+        case "top_k":
+            return pl.lit(None)
+        case "decayed_sum":
+            return (x.cast(pl.Float64) * 0.5 ** (pl.col("age") / _number(part, "half_life"))).sum()
     raise NotImplementedError(part.function)
 
 
-def _decimal_mean(part: Part, frame: pl.DataFrame) -> pl.Series:
+def _number(part: Part, option: str) -> int:
+    return int(str(dict(part.options)[option]))
 
+
+def _most_frequent(part: Part, present: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    counts = present.group_by("_asked", "x").len().sort("_asked", "len", "x", descending=[False, True, False])
+    top = counts.group_by("_asked", maintain_order=True).agg(pl.col("x").head(_number(part, "k")).alias("v"))
+    return found.drop("v").join(top, on="_asked", how="left", maintain_order="left")
+
+
+def _decimal_mean(part: Part, frame: pl.DataFrame) -> pl.Series:
     low, high = halves(frame["v"].fill_null(0))
     limb = np.int64(2**32 - 1)
     words = (high >> 32, high & limb, (low >> 32) & limb, low & limb)

@@ -47,7 +47,8 @@ def values(levels: Sequence[Level], features: Sequence[Feature], moved: Sequence
     columns = []
     for feature in features:
         parts = [[partial(p.level, p.window, s) for s in p.slots] for p in feature.parts]
-        column, has, over = feature.value(parts)
+        column, has, over = feature.value(parts, t)
+        np.minimum(change, feature.next_fall(parts, t), out=change)
         columns.append(column)
         present |= has
         capped += over

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from headrace.aggregates.functions import Compiled
-from headrace.aggregates.partials import Bools, Partials
+from headrace.aggregates.partials import Bools, Ints, Partials
 from headrace.types import DataType, Float64
-from headrace.windows import Window
+from headrace.windows import FOREVER, Window
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,29 @@ class Feature:
             column = column.zip_with(pl.Series(given), self.default.new_from_index(0, len(column)))
         return column.alias(self.name)
 
-    def value(self, partials: Sequence[Sequence[Partials]]) -> tuple[pl.Series, Bools, int]:
-        """The column of this feature, which rows have any event in it, and how many values were capped."""
-        shown = [part.compiled.finish(p) for part, p in zip(self.parts, partials, strict=True)]
+    def value(self, partials: Sequence[Sequence[Partials]], t: Ints) -> tuple[pl.Series, Bools, int]:
+        """The column of this feature as of `t` of each row, which rows have any event in it, and how many
+        values were capped."""
+        shown = []
+        for part, given in zip(self.parts, partials, strict=True):
+            decay = part.compiled.decay
+            shown.append(part.compiled.finish(given if decay is None else [decay.as_of(given[0], t)]))
         has = np.logical_or.reduce([p.has for parts in partials for p in parts])
-        given = partials[-1][0].has  # a ratio is over no events where its divisor is
-        return self.shown([s for s, _ in shown], given), has, sum(c for _, c in shown)
+        at_all = partials[-1][0].has  # a ratio is over no events where its divisor is
+        return self.shown([s for s, _ in shown], at_all), has, sum(c for _, c in shown)
+
+    def next_fall(self, partials: Sequence[Sequence[Partials]], t: Ints) -> Ints:
+        """The next instant after `t` at which decay moves the value of each row; FOREVER for none."""
+        falls = np.full(len(t), FOREVER)
+        for part, given in zip(self.parts, partials, strict=True):
+            if part.compiled.decay is not None:
+                falls = np.minimum(falls, part.compiled.decay.after(given[0], t))
+        return falls
 
     def over_no_events(self) -> pl.Series:
         """The value over no events, a column of one row."""
         levels = [[a.empty(1) for a in part.compiled.algebras] for part in self.parts]
-        return self.value(levels)[0]
+        return self.value(levels, np.zeros(1, "i8"))[0]
 
 
 def _ratio(a: pl.Series, b: pl.Series) -> pl.Series:

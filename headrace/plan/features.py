@@ -10,12 +10,13 @@ import polars as pl
 from headrace.aggregates.declare import UNSET, Aggregate
 from headrace.aggregates.functions import compile_function
 from headrace.definitions import FeatureView
+from headrace.durations import format_duration
 from headrace.expressions import can_cast, cast_expression
 from headrace.functions import Function
 from headrace.panes.features import Feature, Part
 from headrace.panes.levels import Level, Slot, run_of
 from headrace.plan.compiling import Mistakes, compiled, condition
-from headrace.types import Bool, DataType, Float64, Int8, Int16, Int32, Null, is_numeric
+from headrace.types import Bool, DataType, Float64, Int8, Int16, Int32, List, Null, is_numeric
 from headrace.windows import Window, step_of
 
 
@@ -104,8 +105,22 @@ def _part(
     if made is None:
         return None
     column, type = made
+    options = dict(aggregate.options)
+    if aggregate.function == "decayed_sum":
+        try:
+            options["step"] = decay_step(int(str(options["half_life"])), view.granularity)
+        except ValueError:
+            mistakes.add(
+                "decayed_sum() moves in the steps of a rolling window of 24 half-lives, and none fits",
+                where,
+                expected="a half-life such as '30s', '1h' or '7d'"
+                if view.granularity is None
+                else f"24 half-lives to be a multiple of the granularity {format_duration(view.granularity)}",
+                got=format_duration(int(str(options["half_life"]))),
+            )
+            return None
     try:
-        computed = compile_function(aggregate.function, type, dict(aggregate.options))
+        computed = compile_function(aggregate.function, type, options)
     except TypeError as error:
         expected, got = error.args
         message = f"{aggregate.function}() cannot take this expression"
@@ -116,8 +131,15 @@ def _part(
         return None
     slots = [Slot(a, column) for a in computed.algebras]
     level, number, places = plan.place(window, slots)
-    part = Part(level, number, places, computed, aggregate.function, aggregate.options, column, type, window)
+    part = Part(
+        level, number, places, computed, aggregate.function, tuple(options.items()), column, type, window
+    )
     return part, window
+
+
+def decay_step(half_life: int, granularity: int | None) -> int:
+    """By how much the instant moves that a sum is decayed as of, in microseconds. ValueError for none."""
+    return step_of(Window("rolling", 24 * half_life), granularity)
 
 
 def _input(
@@ -194,6 +216,8 @@ def _feature(
     default = None
     if aggregate.default is not UNSET and aggregate.default is not None:
         try:
+            if isinstance(stated, List) and not isinstance(aggregate.default, list | tuple):
+                raise TypeError("no list")  # Polars would make one of it
             default = pl.Series([aggregate.default], dtype=stated.polars, strict=True)
         except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
             mistakes.add(

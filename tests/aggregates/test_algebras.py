@@ -22,6 +22,7 @@ from headrace.types import (
     Decimal,
     Float32,
     Float64,
+    Int8,
     Int32,
     Int64,
     List,
@@ -102,11 +103,31 @@ def show(
         ("count", String, ["a", None], 1),
         ("stddev", Int64, [5], None),
         ("variance", Int64, [1, 2, 3, 4], 5 / 3),
+        ("last_n", String, ["a", None, "b", "", "c"], ["c", "", "b"]),
+        ("first_n", Int64, [5, None, -4, 3, 2], [3, -4, 5]),
+        ("last_n", Int8, [1, -2], [-2, 1]),
+        ("last_n", List(Float64), [[1.0], [], None, [math.inf, None]], [[math.inf, None], [], [1.0]]),
+        ("last_n", Decimal(30, 2), [PyDecimal("-0.50"), None], [PyDecimal("-0.50")]),
+        ("first_n", Bool, [None], []),
+        ("last_n", Timestamp, [], []),
+        ("count_distinct", Float64, [0.0, -0.0, math.nan, -math.nan, None], 2),
+        ("count_distinct", Bool, [], 0),
+        ("median", Decimal(10, 2), [PyDecimal("2.50"), PyDecimal("1.25"), PyDecimal("3.00")], 2.5),
+        ("median", Int64, [None], None),
+        ("top_k", Date, [], []),
+        ("top_k", Bool, [True, False, True], [True, False]),
+        (
+            "top_k",
+            Decimal(30, 2),
+            [PyDecimal("1.00"), PyDecimal("-1.00")],
+            [PyDecimal("-1.00"), PyDecimal("1.00")],
+        ),
     ],
 )
 def test_an_aggregate_shows(function: str, type: DataType, values: list[Any], expected: Any) -> None:
-    assert show(function, type, values) == expected
-    assert show(function, type, values, cuts=[1, 2][: max(0, len(values) - 1)]) == expected
+    options = {"n": 3, "k": 3} if function in ("last_n", "first_n", "top_k") else {}
+    assert show(function, type, values, **options) == expected
+    assert show(function, type, values, cuts=[1, 2][: max(0, len(values) - 1)], **options) == expected
 
 
 def test_nan_is_the_largest_number() -> None:
@@ -153,7 +174,7 @@ def test_ties_in_time_go_by_order(function: str, data: st.DataObject) -> None:
 
 
 ALGEBRAS = [
-    compile_function(f, t, {}).algebras[0]
+    compile_function(f, t, {"n": 2, "k": 1, "half_life": 2, "step": 1}).algebras[0]
     for f, t in [
         ("count", Bool),
         ("sum", Int64),
@@ -164,6 +185,12 @@ ALGEBRAS = [
         ("latest", String),
         ("first", Timestamp),
         ("stddev", Float64),
+        ("last_n", Int64),
+        ("first_n", String),
+        ("count_distinct", String),
+        ("median", Int64),
+        ("top_k", String),
+        ("decayed_sum", Float64),
     ]
 ]
 

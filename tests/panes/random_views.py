@@ -64,8 +64,8 @@ def window() -> st.SearchStrategy[Any]:
 def aggregate() -> st.SearchStrategy[Any]:
     """Any aggregate but ratio."""
 
-    def made(function: str, over: Any, where: str | None, data: tuple[str, str, str, str, bool]) -> Any:
-        number, ordered, anything, _, population = data
+    def made(function: str, over: Any, where: str | None, data: tuple[str, str, str, int, bool, int]) -> Any:
+        number, ordered, anything, few, population, half_life = data
         make = getattr(declare, function)
         if function == "count":
             return make(None if population else anything, over=over, where=where)
@@ -73,6 +73,14 @@ def aggregate() -> st.SearchStrategy[Any]:
             return make("b", over=over, where=where)
         if function in ("sum", "avg"):
             return make(number, over=over, where=where)
+        if function == "decayed_sum":
+            return make(number, seconds(half_life), over=over if population else None, where=where)
+        if function in ("quantile", "median"):
+            return make(number, *[few / 7] * (function == "quantile"), over=over, where=where)
+        if function in ("last_n", "first_n", "top_k"):
+            return make(ordered if function == "top_k" else anything, few, over=over, where=where)
+        if function == "count_distinct":
+            return make(ordered, over=over, where=where)
         if function in ("stddev", "variance"):
             return make("f" if population else "i", over=over, where=where, population=population)
         return make(ordered if function in ("min", "max") else anything, over=over, where=where)
@@ -90,10 +98,22 @@ def aggregate() -> st.SearchStrategy[Any]:
         "latest",
         "any",
         "all",
+        "last_n",
+        "first_n",
+        "count_distinct",
+        "quantile",
+        "median",
+        "top_k",
+        "decayed_sum",
     ]
     ordered = st.sampled_from([*NUMBERS, "s", "b", "t"])
     choice = st.tuples(
-        st.sampled_from(NUMBERS), ordered, st.sampled_from(list(SCHEMA)), st.just(""), st.booleans()
+        st.sampled_from(NUMBERS),
+        ordered,
+        st.sampled_from(list(SCHEMA)),
+        st.integers(1, 7),
+        st.booleans(),
+        st.sampled_from([1, 5, 60]),
     )
     return st.builds(made, st.sampled_from(functions), window(), st.sampled_from(WHERE), choice)
 

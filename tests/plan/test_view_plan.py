@@ -54,6 +54,14 @@ def view(
         (hr.ratio(hr.sum("d", over="1h"), hr.count(over="1h")), hr.Float64),
         (hr.latest("i", type=hr.String), hr.String),
         (hr.latest("cast(i as tinyint)"), hr.Int32),
+        (hr.last_n("cast(i as tinyint)", 3, over="1h"), hr.List(hr.Int32)),
+        (hr.first_n("l", 3, over="1h"), hr.List(hr.List(hr.Int64))),
+        (hr.last_n("i", 3, over="1h", type=hr.List(hr.String)), hr.List(hr.String)),
+        (hr.count_distinct("s", over="1h"), hr.Int64),
+        (hr.quantile("i", 0.9, over="1h"), hr.Float64),
+        (hr.median("d", over="1h"), hr.Float64),
+        (hr.top_k("d", 3, over="1h"), hr.List(hr.Decimal(10, 2))),
+        (hr.decayed_sum("d", "1h"), hr.Float64),
     ],
 )
 def test_types_follow_spark(aggregate: Any, type: DataType) -> None:
