@@ -340,12 +340,12 @@ class Engine:
 
     @property
     def idle(self) -> bool:
-        """Everything assigned is open, and nothing is pending or being written."""
+        """Everything assigned is open and read to the end last seen, and nothing is pending or being written."""
         writing = self._writing is not None and not self._writing.done()
         return (
             not writing
             and not self._opening
             and not self._pending_events()
             and bool(self.tasks)
-            and all(t.life is Life.OPEN for t in self.tasks.values())
+            and all(t.life is Life.OPEN and t.taken >= t.end for t in self.tasks.values())
         )
