@@ -42,10 +42,12 @@ def test_every_event_is_kept_once_and_any_reader_finds_it(components: Components
         names = list(events[0])
         assert rows.select(names).sort(names).equals(columns_of(events))
         assert places_of(pl.scan_delta(uri).collect()) == places_of(rows)
-        found = duckdb.sql(
-            f"select count(*), count(distinct (_partition, _offset)), count(distinct _date) "
-            f"from read_parquet('{uri}/**/*.parquet', hive_partitioning = true)"
-        ).fetchone()
+        with duckdb.connect() as connection:
+            counted = connection.execute(
+                "select count(*), count(distinct (_partition, _offset)), count(distinct _date) "
+                f"from read_parquet('{uri}/**/*.parquet', hive_partitioning = true)"
+            )
+            (found,) = counted.fetchall()
         days = {event["paid_at"].date() for event in events}
         assert found == (1_500, 1_500, len(days))
 

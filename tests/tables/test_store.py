@@ -1,0 +1,62 @@
+"""The state folder: whose it is, who uses it, and timers in the order of time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headrace.errors import StateError
+from tables.store import Batch, StateStore, partition_prefix, timer_key
+
+
+def test_a_folder_belongs_to_one_project(tmp_path: Path) -> None:
+    StateStore(tmp_path / "s", "shop").close()
+    with pytest.raises(StateError, match="belongs to project `shop`, this is `bank`"):
+        StateStore(tmp_path / "s", "bank")
+    StateStore(tmp_path / "s", "shop").close()
+
+
+def test_a_folder_has_one_user(tmp_path: Path) -> None:
+    store = StateStore(tmp_path / "s", "shop")
+    with pytest.raises(StateError, match="another process uses"):
+        StateStore(tmp_path / "s", "shop")
+    store.close()
+
+
+def test_a_table_keeps_its_number(tmp_path: Path) -> None:
+    store = StateStore(tmp_path / "s", "shop")
+    numbers = [store.table_id(name) for name in ("a", "b", "a")]
+    store.close()
+    again = StateStore(tmp_path / "s", "shop")
+    assert [again.table_id(name) for name in ("b", "a", "c")] == [numbers[1], numbers[0], 3]
+    again.close()
+
+
+def test_timers_fire_in_the_order_of_time_before_the_epoch_too(tmp_path: Path) -> None:
+    store = StateStore(tmp_path / "s", "shop")
+    prefix = partition_prefix(1, 0)
+    batch = Batch()
+    for due in (5, -7, 1 << 50, 0, -(1 << 50)):
+        batch.put(timer_key(prefix, due, b"ann"), b"")
+    batch.put(timer_key(partition_prefix(1, 1), -9, b"bob"), b"")  # another partition's
+    store.write(batch)
+    assert store.due(prefix, 5, 10) == [(-(1 << 50), b"ann"), (-7, b"ann"), (0, b"ann"), (5, b"ann")]
+    assert store.due(prefix, 5, 2) == [(-(1 << 50), b"ann"), (-7, b"ann")]
+    assert store.next_due(prefix) == -(1 << 50)
+    assert store.next_due(partition_prefix(1, 2)) is None
+    store.close()
+
+
+def test_a_partition_is_cleared_alone(tmp_path: Path) -> None:
+    store = StateStore(tmp_path / "s", "shop")
+    batch = Batch()
+    for table, partition in ((1, 0), (1, 1), (2, 0), (1, 255)):
+        batch.put(partition_prefix(table, partition) + b"s\xff\xff\xff", b"x")
+    store.write(batch)
+    store.clear(partition_prefix(1, 0))
+    left = [
+        store.get(partition_prefix(t, p) + b"s\xff\xff\xff") for t, p in ((1, 0), (1, 1), (2, 0), (1, 255))
+    ]
+    assert left == [None, b"x", b"x", b"x"]
+    store.close()
