@@ -10,9 +10,9 @@ from typing import Any
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from faust.auth import SASLCredentials, SSLCredentials
-from headrace.settings import KafkaSettings
 
 from headrace.errors import UnavailableError
+from headrace.settings import KafkaSettings
 
 MOCK = "mockCluster"
 """How librdkafka's mock cluster names itself: a broker without transactions, admin calls or compaction."""
