@@ -38,7 +38,7 @@ def hints(
         out.append(("Redis", f"{client} -p {port} HGETALL {shlex.quote(name)}"))
     read = f"import redis; print(redis.Redis(port={port}, decode_responses=True).hgetall({json.dumps(name)}))"
     out.append(("from Python", f"{_python()} -c {shlex.quote(read)}"))
-    out.append(("history", f"{_python()} -c {shlex.quote(_query(_short(history)))}"))
+    out.append(("history, some seconds from now", f"{_python()} -c {shlex.quote(_query(_short(history)))}"))
     return out
 
 

@@ -88,7 +88,7 @@ class Observer:
             self._sent.popleft()
         since, then = self._sent[0]
         if now - self._slow[0] >= 1.0:
-            self._slow = (now, self._lag(), *self._kept())
+            self._slow = (now, self._lag(), *kept(self._history))
         return Snapshot(
             elapsed=now - self._began,
             sent=sent,
@@ -135,11 +135,12 @@ class Observer:
         ends = dict(self._generator.ledger.ends)
         return sum(max(end - positions.get(partition, 0), 0) for partition, end in ends.items())
 
-    def _kept(self) -> tuple[int, int]:
-        """(events, commits) of the history table."""
-        try:
-            table = DeltaTable(str(self._history))
-            counts: Any = table.get_add_actions(flatten=True).column("num_records")
-        except (TableNotFoundError, OSError):
-            return 0, 0
-        return sum(n.as_py() or 0 for n in counts), table.version()
+
+def kept(table: Path) -> tuple[int, int]:
+    """(events, commits) of a history table; none where there is no table yet."""
+    try:
+        found = DeltaTable(str(table))
+        counts: Any = found.get_add_actions(flatten=True).column("num_records")
+    except (TableNotFoundError, OSError):
+        return 0, 0
+    return sum(n.as_py() or 0 for n in counts), found.version()

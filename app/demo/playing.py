@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 
 import redis
 
+from app.demo.checking import PATIENCE
 from app.demo.flights import flights
 from app.demo.freshness import Probe
-from app.demo.observing import Observer
+from app.demo.observing import Observer, kept
 from app.demo.pace import Pace
 from app.demo.replay import Replay
 from app.demo.sending import Generator
@@ -85,6 +87,13 @@ class Play:
             self.check()
         self.probe.begin()
         self.generator.go()
+
+    def wait_for_history(self, events: int) -> None:
+        """Return when history has so many events, or after `PATIENCE` seconds: what is missing is then missing."""
+        end = time.monotonic() + PATIENCE
+        while kept(self.stage.table)[0] < events and time.monotonic() < end:
+            self.check()
+            time.sleep(0.1)
 
     def check(self) -> None:
         """UnavailableError if a process ended or Kafka refused an event."""

@@ -71,6 +71,7 @@ def run(project: Project, settings: Settings, config: Path, wanted: Wanted, cons
         demo.start()
         demo.wait_for_features(interrupted)
         if not interrupted.is_set():
+            stage.keep_history()
             console.print(f"First features after {time.perf_counter() - began:.1f} s.\n")
             _tell_hints(demo, config, console)
             _show(demo, wanted, console, interrupted)
@@ -127,6 +128,7 @@ def _summary(demo: Play, console: Console) -> int:
     online = check_online(demo.client, demo.spaces, sent)
     demo.probe.stop()
     fresh = demo.probe.freshness()
+    demo.wait_for_history(len(sent))
     code = demo.stage.history.stop()
     wrong = [
         *check_history(str(demo.stage.table), sent),

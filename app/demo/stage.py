@@ -53,7 +53,6 @@ class Stage:
             self.history = Child("history", self._verb("history"), env, self.folder / "history.log")
             stack.callback(self._stop_children)
             self.worker.start()
-            self.history.start()
             self._stack = stack.pop_all()
         return self
 
@@ -64,6 +63,10 @@ class Stage:
     def table(self) -> Path:
         """Where the source's history table is."""
         return Path(table_uri(self.settings.history.uri, self.settings.project, self._source.name))
+
+    def keep_history(self) -> None:
+        """Start the history process: after the worker, which would start slower beside it. It reads from the start."""
+        self.history.start()
 
     def check(self) -> None:
         """UnavailableError, with the end of its log, if a process has ended."""
