@@ -6,7 +6,7 @@ Nothing here knows Spark's names or its coercions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -88,6 +88,22 @@ def per_column(
         return function(*full if broadcast else columns).cast(returns.polars)
 
     return pl.map_batches(list(inputs), run, return_dtype=returns.polars, is_elementwise=True)
+
+
+def staged(inputs: Mapping[str, pl.Expr], *steps: Mapping[str, pl.Expr], returns: DataType) -> pl.Expr:
+    """The column ``result`` after all `steps`, each of which sees the columns before it.
+
+    An expression that uses a costly one several times computes it several times, unless the query it ends up
+    in is optimised; here each step is computed once, with its common parts shared.
+    """
+
+    def run(*columns: pl.Series) -> pl.Series:
+        frame = pl.DataFrame(dict(zip(inputs, columns, strict=True))).lazy()
+        for step in steps:
+            frame = frame.with_columns(**step).collect().lazy()
+        return frame.collect()["result"]
+
+    return per_column(run, *inputs.values(), returns=returns)
 
 
 def _height(columns: Sequence[pl.Series]) -> int:

@@ -11,7 +11,7 @@ import decimal
 
 import polars as pl
 
-from headrace.expressions.columns import int128, per_value
+from headrace.expressions.columns import int128, per_value, staged
 from headrace.types import DataType, Decimal, Int8, Int16, Int32, Int64, Primitive
 
 MAX = 38
@@ -134,7 +134,9 @@ def arithmetic(op: str, x: pl.Expr, a: Decimal, y: pl.Expr, b: Decimal) -> pl.Ex
     if op == "/":
         shift = t.scale - a.scale + b.scale
         if shift >= 0 and a.precision + shift < MAX:
-            return from_unscaled(half_up(unscaled(x) * int128(10**shift), unscaled(y)), t)
+            numerator, denominator = unscaled(pl.col("x")) * int128(10**shift), unscaled(pl.col("y"))
+            steps = {"whole": half_up(numerator, denominator)}, {"result": from_unscaled(pl.col("whole"), t)}
+            return staged({"x": x, "y": y}, *steps, returns=t)
         return per_value(lambda p, q: _exactly("/", p, q, t), x, y, returns=t)
     scale = max(a.scale, b.scale)
     if max(a.precision - a.scale, b.precision - b.scale) + scale + 1 > MAX:

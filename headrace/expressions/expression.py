@@ -36,7 +36,8 @@ class Expression:
 
     def evaluate(self, frame: pl.DataFrame) -> pl.Series:
         """One value for each row of `frame`, named as the text."""
-        return frame.with_columns(self.polars.alias("__value"))["__value"].alias(self.text)
+        made = frame.lazy().with_columns(self.polars.alias("__value")).collect()  # lazy: common parts once
+        return made["__value"].alias(self.text)
 
 
 def compile_expression(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from headrace.expressions.cast.text_to_time import zone_offset
-from headrace.expressions.columns import MICROS_PER_DAY, date_of, days, int64, micros, per_value
+from headrace.expressions.columns import MICROS_PER_DAY, date_of, days, int64, micros, per_value, staged
 from headrace.types import Int64
 
 MONTHS = [
@@ -267,9 +267,17 @@ def read(pattern: str) -> Callable[[pl.Expr], pl.Expr]:
     def run(text: pl.Expr) -> pl.Expr:
         if not r.fields:
             return pl.when(text.str.contains(r.regex)).then(int64(0))
-        groups = text.str.extract_groups(r.regex)
-        found = {p.letter: (p, groups.struct.field(str(i))) for i, p in enumerate(r.fields, 1)}
-        return pl.when(text.str.contains(r.regex)).then(_assembled(found))
+        groups = pl.col("groups").struct
+        found = {p.letter: (p, groups.field(str(i))) for i, p in enumerate(r.fields, 1)}
+        return staged(
+            {"text": text},
+            {
+                "groups": pl.col("text").str.extract_groups(r.regex),
+                "fits": pl.col("text").str.contains(r.regex),
+            },
+            {"result": pl.when(pl.col("fits")).then(_assembled(found))},
+            returns=Int64,
+        )
 
     return run
 

@@ -12,7 +12,7 @@ import re
 import polars as pl
 
 from headrace.expressions import decimals
-from headrace.expressions.columns import per_value
+from headrace.expressions.columns import per_value, staged
 from headrace.types import Bool, DataType, Decimal, Float64, String
 
 _LAST = (0x2028, 0x2029, 0x205F, 0x3000)
@@ -43,16 +43,13 @@ def to_bool(text: pl.Expr) -> pl.Expr:
 
 def to_integer(text: pl.Expr, t: DataType) -> pl.Expr:
     """An optional sign, digits, and perhaps a fraction, which is cut off."""
-    word = text.str.strip_chars(WHITE)
-    parts = word.str.extract_groups(r"^([+-]?)([0-9]*)((?:\.[0-9]*)?)$")
-    sign, digits, rest = (parts.struct.field(str(i)) for i in (1, 2, 3))
-    digits = (
-        pl.when((digits == "") & (rest != "")).then(pl.lit("0")).otherwise(digits.str.strip_chars_start("0"))
-    )
-    zero = (digits == "") & parts.struct.field("2").str.contains("0", literal=True)
-    digits = pl.when(zero).then(pl.lit("0")).otherwise(digits)
-    signed = pl.when(sign == "-").then(pl.lit("-") + digits).otherwise(digits)
-    return signed.cast(t.polars, strict=False)
+    parts = pl.col("text").str.strip_chars(WHITE).str.extract_groups(r"^([+-]?)([0-9]*)((?:\.[0-9]*)?)$")
+    sign, digits, rest = (pl.col("parts").struct.field(str(i)) for i in (1, 2, 3))
+    short = digits.str.strip_chars_start("0")
+    is_zero = (short == "") & ((digits != "") | (rest != ""))
+    signed = pl.when(sign == "-").then(pl.lit("-") + short).otherwise(short)
+    number = pl.when(is_zero).then(pl.lit("0")).otherwise(signed).cast(t.polars, strict=False)
+    return staged({"text": text}, {"parts": parts}, {"result": number}, returns=t)
 
 
 def to_float(text: pl.Expr, t: DataType) -> pl.Expr:
@@ -83,22 +80,26 @@ def _hex_double(text: str) -> float | None:
 
 def to_decimal(text: pl.Expr, t: Decimal) -> pl.Expr:
     """Java's BigDecimal, rounded half up; null where it does not fit."""
-    word = text.str.strip_chars(CONTROL)
-    parts = word.str.extract_groups(r"^([+-]?)([0-9]*)\.?([0-9]*)$")
-    sign, whole, fraction = (parts.struct.field(str(i)) for i in (1, 2, 3))
-    whole = whole.str.strip_chars_start("0")
-    is_plain = word.str.contains(r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$") & (whole.str.len_bytes() <= 38)
-    digits = whole + fraction.str.slice(0, t.scale).str.pad_end(t.scale, "0")
-    fits = digits.str.len_bytes() <= 38
-    magnitude = pl.when(fits).then(pl.lit("0") + digits).otherwise(None).cast(pl.Int128, strict=False)
+    word = pl.col("word")
+    sign, whole, fraction = (pl.col("parts").struct.field(str(i)) for i in (1, 2, 3))
+    digits = whole.str.strip_chars_start("0") + fraction.str.slice(0, t.scale).str.pad_end(t.scale, "0")
+    is_plain = ((whole != "") | (fraction != "")).fill_null(False) & (digits.str.len_bytes() <= 38)
     up = fraction.str.slice(t.scale, 1).is_in(["5", "6", "7", "8", "9"])
-    rounded = magnitude + up.cast(pl.Int128)
-    signed = pl.when(sign == "-").then(decimals.negated(rounded)).otherwise(rounded)
-    exotic = pl.when(is_plain & fits).then(pl.lit(None, dtype=String.polars)).otherwise(word)
-    return (
-        pl.when(is_plain & fits)
-        .then(decimals.from_unscaled(signed, t))
-        .otherwise(per_value(lambda w: _decimal(w, t), exotic, returns=t))
+    magnitude = (pl.lit("0") + pl.col("digits")).cast(pl.Int128, strict=False) + up.cast(pl.Int128)
+    signed = pl.when(sign == "-").then(decimals.negated(magnitude)).otherwise(magnitude)
+    exotic = pl.when(pl.col("plain")).then(pl.lit(None, dtype=String.polars)).otherwise(word)
+    return staged(
+        {"text": text},
+        {"word": pl.col("text").str.strip_chars(CONTROL)},
+        {"parts": word.str.extract_groups(r"^([+-]?)([0-9]*)\.?([0-9]*)$")},
+        {"digits": pl.when(is_plain).then(digits).otherwise(None), "plain": is_plain},
+        {"whole": signed},
+        {
+            "result": pl.when(pl.col("plain"))
+            .then(decimals.from_unscaled(pl.col("whole"), t))
+            .otherwise(per_value(lambda w: _decimal(w, t), exotic, returns=t))
+        },
+        returns=t,
     )
 
 

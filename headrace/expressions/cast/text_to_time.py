@@ -13,9 +13,9 @@ import zoneinfo
 
 import polars as pl
 
-from headrace.expressions.cast.text_to_number import WHITE
-from headrace.expressions.columns import MICROS_PER_DAY, date_of, days, per_value, timestamp
-from headrace.types import Int64
+from headrace.expressions.cast.text_to_number import CONTROL, WHITE
+from headrace.expressions.columns import MICROS_PER_DAY, date_of, days, per_value, staged, timestamp
+from headrace.types import Date, Int64, Timestamp
 
 _DATE = r"^([+-]?)([0-9]{4,7})(?:-([0-9]{1,2})(?:-([0-9]{1,2})(?:[ T](?s:.*))?)?)?$"
 _TIMESTAMP = (
@@ -38,9 +38,9 @@ MAX_OFFSET = 18 * 3600
 
 
 def to_date(text: pl.Expr) -> pl.Expr:
-    parts = text.str.strip_chars(WHITE).str.extract_groups(_DATE)
-    sign, year, month, day = (parts.struct.field(str(i)) for i in (1, 2, 3, 4))
-    return _date(sign, year, month, day)
+    parts = pl.col("text").str.strip_chars(WHITE).str.extract_groups(_DATE)
+    sign, year, month, day = (pl.col("parts").struct.field(str(i)) for i in (1, 2, 3, 4))
+    return staged({"text": text}, {"parts": parts}, {"result": _date(sign, year, month, day)}, returns=Date)
 
 
 def _date(sign: pl.Expr, year: pl.Expr, month: pl.Expr, day: pl.Expr) -> pl.Expr:
@@ -54,26 +54,28 @@ def _or(digits: pl.Expr, default: int) -> pl.Expr:
 
 
 def to_timestamp(text: pl.Expr) -> pl.Expr:
-    parts = text.str.strip_chars(WHITE).str.extract_groups(_TIMESTAMP)
+    parts = pl.col("text").str.strip_chars(WHITE).str.extract_groups(_TIMESTAMP)
     sign, year, month, day, hour, minute, second, fraction, zone = (
-        parts.struct.field(str(i)) for i in range(1, 10)
+        pl.col("parts").struct.field(str(i)) for i in range(1, 10)
     )
     date = _date(sign, year, month, day)
     h, m, s = _or(hour, 0), _or(minute, 0), _or(second, 0)
     us = _or((fraction.fill_null("") + "000000").str.slice(0, 6), 0)
     valid = (h < 24) & (m < 60) & (s < 60) & (year.cast(pl.Int64, strict=False) <= 290_000)
     local = days(date).cast(pl.Int64) * MICROS_PER_DAY + ((h * 60 + m) * 60 + s) * 1_000_000 + us
-    local = pl.when(valid).then(local).otherwise(None)
-    return timestamp(local - _offset(zone.str.strip_chars(CONTROL_AND_SPACE), local) * 1_000_000)
-
-
-CONTROL_AND_SPACE = "".join(map(chr, range(0x21)))
+    return staged(
+        {"text": text},
+        {"parts": parts},
+        {"local": pl.when(valid).then(local).otherwise(None), "zone": zone.str.strip_chars(CONTROL)},
+        {"offset": pl.col("zone").str.extract_groups(_OFFSET)},
+        {"result": timestamp(pl.col("local") - _offset(pl.col("zone"), pl.col("local")) * 1_000_000)},
+        returns=Timestamp,
+    )
 
 
 def _offset(zone: pl.Expr, local: pl.Expr) -> pl.Expr:
-    """Seconds east of UTC; null for a zone that is none."""
-    parts = zone.str.extract_groups(_OFFSET)
-    sign, h, m, s = (parts.struct.field(str(i)) for i in (1, 2, 3, 4))
+    """Seconds east of UTC; null for a zone that is none. Its parts are in the column ``offset``."""
+    sign, h, m, s = (pl.col("offset").struct.field(str(i)) for i in (1, 2, 3, 4))
     seconds = (_or(h, 0) * 60 + _or(m, 0)) * 60 + _or(s, 0)
     seconds = pl.when((seconds <= MAX_OFFSET) & (_or(m, 0) < 60) & (_or(s, 0) < 60)).then(seconds)
     is_utc = zone.is_null() | zone.is_in(["", "Z", "z", "UTC", "GMT", "UT"])
