@@ -91,7 +91,7 @@ def function(*, returns: DataType, name: str | None = None) -> Callable[[Callabl
 
 
 def _refuse_built_in(name: str) -> None:
-    from headrace.expressions.registry import is_built_in  # expressions import this module
+    from headrace.expressions.catalogue import is_built_in  # expressions import this module
 
     if is_built_in(name):
         raise DefinitionError(

@@ -7,9 +7,9 @@ Owns what an expression means: Spark 3.5, non-ANSI, UTC. Knows nothing of window
 
 from headrace.errors import ExpressionError
 from headrace.expressions.cast import can_cast, cast_expression
+from headrace.expressions.catalogue import SupportedFunction, supported_functions
 from headrace.expressions.evaluate import evaluate
 from headrace.expressions.expression import Expression, compile_expression
-from headrace.expressions.registry import SupportedFunction, supported_functions
 
 __all__ = [
     "Expression",

@@ -1,7 +1,7 @@
 """The one list of functions and operators: names, parameters, result types and how each is compiled.
 
-Each module of `functions` and `operators` adds its own with the decorators below. Owns arity, implicit casts
-of arguments and the table that the documentation is written from; knows no function itself.
+Each module of `functions` and `operators` adds its own with the decorators below. Owns their arity and
+parameters; knows no function itself.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import polars as pl
 
-from headrace.expressions.coercion import Parameter, describe
-from headrace.expressions.refused import reason_to_refuse
+from headrace.expressions.coercion import Parameter
 from headrace.types import DataType
 
 if TYPE_CHECKING:
@@ -71,13 +70,6 @@ def operations() -> Mapping[str, Operation]:
     return _OPERATIONS
 
 
-def is_built_in(name: str) -> bool:
-    """Whether Spark has a function of this name that we support, or refuse for what it is."""
-    import headrace.expressions.bind  # noqa: F401  registers everything
-
-    return name.lower() in _OPERATIONS or reason_to_refuse(name.lower()) is not None
-
-
 def operation(
     *names: str,
     group: str,
@@ -121,38 +113,3 @@ def operation(
         return build
 
     return add
-
-
-@dataclass(frozen=True)
-class SupportedFunction:
-    """One row of the table of supported functions."""
-
-    name: str
-    aliases: tuple[str, ...]
-    group: str
-    arity: str
-    arguments: str
-    result: str
-    by_value: bool
-    notes: str
-
-
-def supported_functions() -> list[SupportedFunction]:
-    """Every supported function (not the operators), by group and name."""
-    import headrace.expressions.bind  # noqa: F401  registers everything
-
-    unique = {id(o): o for o in _OPERATIONS.values() if not o.operator}.values()
-    rows = [
-        SupportedFunction(
-            o.name,
-            o.names[1:],
-            o.group,
-            o.arity,
-            ", ".join(describe(p) for p in o.params),
-            o.result,
-            o.by_value,
-            o.notes,
-        )
-        for o in unique
-    ]
-    return sorted(rows, key=lambda r: (r.group, r.name))

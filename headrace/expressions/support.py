@@ -10,7 +10,7 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
-from headrace.expressions.registry import SupportedFunction, supported_functions
+from headrace.expressions.catalogue import SupportedFunction, supported_functions
 
 BEGIN = "<!-- functions: written by `python -m headrace.expressions.support docs/expressions.md` -->"
 END = "<!-- end of functions -->"
