@@ -18,15 +18,19 @@ def history(for_: For = None, until_idle: UntilIdle = None, config: Config = DEF
     """
     import time
 
+    from app.threads import limit_threads
+    from headrace.settings import load_settings
+
+    settings = load_settings(config)
+    limit_threads(settings.engine.threads)  # before Polars is loaded
+
     from app.embedding import embedded_parts
     from app.history import history as build
     from app.process import configure_logging, run, wait_for_kafka
     from app.tuning import tune
     from headrace.loading import load
-    from headrace.settings import load_settings
 
     for_seconds, idle_seconds = seconds(for_, "--for"), seconds(until_idle, "--until-idle")
-    settings = load_settings(config)
     configure_logging(settings)
     tune()
     project = load(config)

@@ -37,16 +37,20 @@ def worker(for_: For = None, until_idle: UntilIdle = None, config: Config = DEFA
     """
     import time
 
+    from app.threads import limit_threads
+    from headrace.settings import load_settings
+
+    settings = load_settings(config)
+    limit_threads(settings.engine.threads)  # before Polars is loaded
+
     from app.embedding import embedded_parts
     from app.features import features
     from app.metrics_server import serve
     from app.process import configure_logging, run, wait_for_kafka
     from app.tuning import tune
     from headrace.loading import load
-    from headrace.settings import load_settings
 
     for_seconds, idle_seconds = seconds(for_, "--for"), seconds(until_idle, "--until-idle")
-    settings = load_settings(config)
     configure_logging(settings)
     tune()
     project = load(config)

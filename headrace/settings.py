@@ -138,11 +138,16 @@ class StateSettings(Section):
 
 
 class EngineSettings(Section):
-    """`clock`: "wall", "event", or a fixed instant in microseconds. `partitions` of repartition topics."""
+    """`clock`: "wall", "event", or a fixed instant in microseconds. `partitions` of repartition topics.
+
+    `threads` that columns are computed with. One is best for small flushes and for a worker on a core of its own:
+    a flush is hundreds of small column operations, and handing each to other threads costs more than it saves.
+    """
 
     clock: Annotated[Literal["wall", "event"] | int, BeforeValidator(_clock)] = "wall"
     partitions: Count | None = None
     standby: Annotated[int, Field(ge=0)] = 0
+    threads: Count = 1
 
 
 class LogSettings(Section):

@@ -152,7 +152,10 @@ class RawConsumer(driver.Consumer):
 
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         durable = await self.app.flow.durable()
-        assigned = self.assignment()
+        try:
+            assigned = self.assignment()
+        except driver.ConsumerNotStarted:
+            return False  # the timer was faster than the consumer's thread
         offsets = {
             TP(*tp): offset
             for tp, offset in durable.items()
