@@ -16,14 +16,14 @@ visits = hr.StreamSource(
 )
 
 FEATURES = {
-    "visits_6s": hr.count(over=hr.rolling("6s", "1s")),
-    "ms_6s": hr.sum("ms", over=hr.rolling("6s", "1s")),
+    "visits_12s": hr.count(over=hr.rolling("12s", "1s")),
+    "ms_12s": hr.sum("ms", over=hr.rolling("12s", "1s")),
     "visits_ever": hr.count(over=hr.lifetime()),
 }
 
 by_user = hr.FeatureView("by_user", entity=user, source=visits, features=FEATURES)
 by_page = hr.FeatureView("by_page", entity=page, source=visits, features=FEATURES)
-passing = hr.FeatureView("passing", entity=user, source=visits, features=FEATURES, ttl="12s")
+passing = hr.FeatureView("passing", entity=user, source=visits, features=FEATURES, ttl="20s")
 fleeting = hr.FeatureView(
-    "fleeting", entity=page, source=visits, features={"visits_6s": hr.count(over=hr.rolling("6s", "1s"))}
+    "fleeting", entity=page, source=visits, features={"visits_12s": hr.count(over=hr.rolling("12s", "1s"))}
 )

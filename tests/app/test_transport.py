@@ -1,0 +1,64 @@
+"""What we override and rely on inside Faust, pinned: an upgrade that changes it fails here first."""
+
+from __future__ import annotations
+
+import inspect
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+from faust.topics import Topic
+from faust.transport.consumer import Consumer
+from faust.transport.drivers import aiokafka as driver
+
+from app.transport import RawConsumer, RawTransport
+from app.transport.consumer import RawThread
+
+
+def test_the_version_is_the_one_that_was_read() -> None:
+    assert version("faust-streaming") == "0.15.3"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (RawConsumer, driver.Consumer),
+        (RawThread, driver.AIOKafkaConsumerThread),
+        (RawTransport, driver.Transport),
+    ],
+)
+def test_every_override_replaces_something(ours: type, theirs: type) -> None:
+    new = {"release"}  # ours alone
+    mine = {n for n, f in vars(ours).items() if inspect.isfunction(f) and not n.startswith("__")}
+    assert mine - new <= {n for n in mine if hasattr(theirs, n)}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["_fetch_records", "_create_worker_consumer", "_drain_messages", "getmany", "on_partitions_revoked"],
+)
+def test_an_override_takes_what_stock_is_called_with(name: str) -> None:
+    ours: Any = (
+        RawThread if hasattr(RawThread, name) and name.startswith(("_fetch", "_create")) else RawConsumer
+    )
+    theirs: Any = driver.AIOKafkaConsumerThread if ours is RawThread else Consumer
+    taken = [p for p in inspect.signature(getattr(ours, name)).parameters if p != "self"]
+    given = [p for p in inspect.signature(getattr(theirs, name)).parameters if p != "self"]
+    assert taken == given
+
+
+def test_stock_drops_its_books_before_it_commits_at_a_revocation() -> None:
+    # The reason why `on_partitions_revoked` is overridden; if this changes, ours can go.
+    source = inspect.getsource(Consumer.on_partitions_revoked)
+    assert "_on_partitions_revoked" in source
+
+
+def test_the_books_that_are_dropped_exist() -> None:
+    made = inspect.getsource(Consumer.__init__)
+    for name in ("_gap", "_acked", "_acked_index", "_read_offset", "_committed_offset", "_unacked_messages"):
+        assert f"self.{name} = " in made, name
+
+
+def test_a_topic_made_through_the_app_would_ignore_its_queue_size() -> None:
+    # The reason why `RawTopic` is made directly.
+    assert "maxsize" in inspect.signature(Topic.__init__).parameters
