@@ -125,6 +125,9 @@ def test_s3_away_delays_history_alone(real: RealComponents, tmp_path: Path) -> N
     s3 = S3(tmp_path / "s3")
     settings = {**FIXED, **on_s3("s3://lake/history", s3.url)}
     try:
+        s3.start()
+        create_bucket(s3.url, "lake")
+        s3.stop()
         with Deployment(tmp_path / "d", real, "payments", {"payments": 3}, settings) as deployment:
             flow = Flow(deployment, real.kafka)
             flow.send()
@@ -132,7 +135,6 @@ def test_s3_away_delays_history_alone(real: RealComponents, tmp_path: Path) -> N
             until("a word about S3", lambda: history.said("waiting"))
             flow.right(worker)
             s3.start()
-            create_bucket(s3.url, "lake")
             options = storage_options(s3.url)
 
             def complete() -> bool:
