@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from aiokafka import TopicPartition
 
@@ -19,6 +20,7 @@ from agents.metrics import WorkerMetrics
 from agents.opening import Opener, republished
 from agents.persist import Persister
 from agents.task import Life, Task
+from agents.whole import whole
 from headrace.errors import FencedError, HeadraceError, PositionError, StateError, UnavailableError
 from headrace.panes import REPUBLISH
 from headrace.wire import RecordBatches
@@ -221,7 +223,10 @@ class Engine:
                 await self.flush()
 
     async def flush(self) -> None:
-        """Compute one flush; its writing goes on while the next one is collected."""
+        """Compute one flush, whole even if the caller is cancelled; its writing goes on while the next is collected."""
+        await whole(self._flush())
+
+    async def _flush(self) -> None:
         async with self._cutting:
             self._last = asyncio.get_running_loop().time()
             now = self._now()
@@ -308,13 +313,18 @@ class Engine:
                     f"topic `{info.name}` has {info.partitions} partitions now, it had {self._counts[info.name]}: "
                     "entities may be on other partitions than their state. Make new versions of the views on it"
                 )
-            begin, end = await asyncio.to_thread(topics.bounds, *task.tp)
-            task.end = end
+            begin, task.end = await asyncio.to_thread(topics.bounds, *task.tp)
             if task.life is Life.OPEN and not task.joined and begin > task.taken:
                 raise PositionError(
                     f"{task.name}: the log begins at offset {begin}, the state ends at {task.taken}: "
                     f"{begin - task.taken} offsets are gone"
                 )
+
+    async def caught_up(self, topics: Topics) -> bool:
+        """Idle, at the end that each partition has now: a flush may have written more to a repartition topic."""
+        for task in list(self.tasks.values()):
+            task.end = await asyncio.to_thread(partial(topics.offsets, *task.tp, end=True))
+        return self.idle
 
     async def watch_online(self) -> None:
         """Notice, without a write at hand, that the online store lost what was written to it."""
@@ -340,10 +350,11 @@ class Engine:
 
     @property
     def idle(self) -> bool:
-        """Everything assigned is open and read to the end last seen, and nothing is pending or being written."""
+        """Everything assigned is open and read to the end last seen; nothing is pending, computed or written."""
         writing = self._writing is not None and not self._writing.done()
         return (
             not writing
+            and not self._cutting.locked()
             and not self._opening
             and not self._pending_events()
             and bool(self.tasks)

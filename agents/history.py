@@ -18,6 +18,7 @@ import polars as pl
 from aiokafka import TopicPartition
 
 from agents.features import Consumer
+from agents.whole import whole
 from headrace.errors import FencedError, PositionError, UnavailableError
 from headrace.history.table import HistoryTable
 from headrace.plan import SourcePlan
@@ -102,7 +103,7 @@ class HistoryFlow:
         self._pending_bytes = pending_bytes
         self._assigned: set[TopicPartition] = set()
         self._opening: asyncio.Task[None] | None = None
-        self._commit = asyncio.Lock()
+        self._committing = asyncio.Lock()
         self.committed = 0
 
     @property
@@ -196,8 +197,14 @@ class HistoryFlow:
                     await self.commit(keeper)
 
     async def commit(self, keeper: Keeper) -> None:
-        """One commit of everything pending of a source. A fenced writer forgets it: somebody else wrote it."""
-        async with self._commit:
+        """One commit of everything pending of a source, whole even if the caller is cancelled.
+
+        A fenced writer forgets what it took: somebody else wrote it.
+        """
+        await whole(self._commit(keeper))
+
+    async def _commit(self, keeper: Keeper) -> None:
+        async with self._committing:
             batches, keeper.pending = keeper.pending, []
             if not batches:
                 return
@@ -245,4 +252,11 @@ class HistoryFlow:
     def idle(self) -> bool:
         """Every assigned partition is open; what is pending waits for its interval, or for the end."""
         opened = {tp for k in self.sources for tp in k.position}
-        return bool(self._assigned) and self._assigned <= opened
+        return bool(self._assigned) and self._assigned <= opened and not self._committing.locked()
+
+    async def caught_up(self, end: Callable[[str, int], int]) -> bool:
+        """Idle, with every event taken that is on the topics now."""
+        for tp in sorted(self._assigned):
+            if self._keepers[tp.topic].taken.get(tp, 0) < await asyncio.to_thread(end, *tp):
+                return False
+        return self.idle

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ class History:
 
     app: HeadraceApp
     flow: HistoryFlow
+    end: Callable[[str, int], int]
+    """Where the log of a partition ends now."""
 
 
 def group_of(project: str) -> str:
@@ -117,4 +120,4 @@ def history(project: Project, settings: Settings, cluster: Cluster) -> History:
     async def commit_timer() -> None:
         await flow.run(lambda: bool(app.should_stop))
 
-    return History(app, flow)
+    return History(app, flow, end=lambda topic, partition: topics.offsets(topic, partition, end=True))

@@ -41,6 +41,7 @@ def history(for_: For = None, until_idle: UntilIdle = None, config: Config = DEF
             made.app,
             close=made.flow.close,
             idle=lambda: made.flow.idle,
+            caught_up=lambda: made.flow.caught_up(made.end),
             progress=lambda: made.flow.progress,
             for_seconds=for_seconds,
             until_idle=idle_seconds,

@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import faust
@@ -73,14 +74,16 @@ def run(
     *,
     close: Callable[[], Awaitable[None]],
     idle: Callable[[], bool],
+    caught_up: Callable[[], Awaitable[bool]],
     progress: Callable[[], int],
     for_seconds: float | None,
     until_idle: float | None,
 ) -> int:
     """Run a Faust app until SIGTERM or SIGINT, or for a time, or until it has been idle for a time.
 
-    `close()` is awaited last of all. `idle()`: nothing is at hand; `progress()`: a number that changes while
-    there is work. Returns the exit code: 0, or 1 if the app crashed.
+    `close()` is awaited last of all. `idle()`: nothing is at hand; `caught_up()`: nothing is on the topics
+    either, asked when it has been idle for so long; `progress()`: a number that changes while there is work.
+    Returns the exit code: 0, or 1 if the app crashed.
     """
 
     app.close = close
@@ -98,7 +101,10 @@ def run(
             if for_seconds is not None and now - begun >= for_seconds:
                 break
             if until_idle is not None and now - quiet >= until_idle:
-                break
+                with suppress(UnavailableError):  # nothing can be known of what is on the topics: not idle
+                    if await caught_up():
+                        break
+                quiet = loop.time()
         if not app.should_stop:
             signal.raise_signal(signal.SIGTERM)
 

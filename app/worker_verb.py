@@ -62,6 +62,7 @@ def worker(for_: For = None, until_idle: UntilIdle = None, config: Config = DEFA
                 made.app,
                 close=made.close,
                 idle=lambda: made.engine.idle,
+                caught_up=lambda: made.engine.caught_up(made.topics),
                 progress=lambda: made.engine.progress,
                 for_seconds=for_seconds,
                 until_idle=idle_seconds,
