@@ -40,7 +40,7 @@ hr_view = hr.FeatureView(
     "memory": """
 hr_view = hr.FeatureView(
     "memory", entity=user, source=source,
-    features={f"{w}_{n}": a for w in ("1h", "24h") for n, a in four("amount", hr.rolling(w)).items()},
+    features={f"{n}_{w}": a for w in ("1h", "24h") for n, a in four("amount", hr.rolling(w)).items()},
 )
 """,
 }
