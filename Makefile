@@ -47,8 +47,8 @@ stack-down: setup  ## stop them
 stack-status: setup  ## where they answer
 	@$(BIN)/python -m tests.stack status
 
-faults: setup  ## kill, cut and pause components while events flow, then compare with a recomputation
-	@$(BIN)/python -m tests.faults
+faults: setup  ## kill, cut and pause what runs while events flow, then compare (SEEDS=3 FAULT=zombie RESUME=1)
+	@$(BIN)/python -m tests.faults $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FAULT),--fault "$(FAULT)") $(if $(RESUME),--resume)
 
 clean:  ## remove .venv and what tools leave behind (not the cache of components)
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -55,6 +55,10 @@ class Proxy:
         """Accept connections again. Toxics stay: remove them by name."""
         _call("POST", self.resource, {"enabled": True})
 
+    def turn(self, upstream: str) -> None:
+        """Close its connections and lead new ones to another `upstream` (`host:port`)."""
+        _call("POST", self.resource, {"upstream": upstream})
+
     def add(
         self,
         kind: str,
