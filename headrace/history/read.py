@@ -28,11 +28,15 @@ def read_history(
     UnavailableError.
     """
     with named_errors(uri):
-        table = DeltaTable(uri, version=version, storage_options=_access(storage_options))
-        scan = pl.scan_delta(table)
-    have = scan.collect_schema()
+        return scan(DeltaTable(uri, version=version, storage_options=access(storage_options)))
+
+
+def scan(table: DeltaTable) -> pl.LazyFrame:
+    """As `read_history`, of a table that was opened with the options of `access`."""
+    lazy = pl.scan_delta(table)
+    have = lazy.collect_schema()
     want = {n: t.polars for n, t in stored_types(table).items()}
-    return scan.with_columns(pl.col(n).cast(t) for n, t in want.items() if have[n] != t)
+    return lazy.with_columns(pl.col(n).cast(t) for n, t in want.items() if have[n] != t)
 
 
 def history_dataset(
@@ -45,6 +49,6 @@ def history_dataset(
         ).to_pyarrow_dataset()
 
 
-def _access(options: Options | None) -> dict[str, str]:
+def access(options: Options | None) -> dict[str, str]:
     """The options that say where and who; Polars reads those of delta-rs for timeouts and retries as its own."""
     return {k: v for k, v in (options or {}).items() if k.lower().startswith("aws_")}

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from headrace.aggregates.partials import Partials
 from headrace.aggregates.results import averaged_decimals
 from headrace.aggregates.values import halves
+from headrace.offline.sessions import bounds, counted
 from headrace.panes.features import Part
 from headrace.plan.view import ViewPlan
 from headrace.types import FLOATS, Decimal, is_numeric
@@ -34,17 +35,28 @@ def point_in_time(
     `rows` are all projected rows of the view; `asked` has ``_key`` (String, null: no entity) and ``_at``
     (Int64 microseconds, the T of the row). Events at the very instant count, unless `strict`.
     """
-    keys = pl.concat([rows["_key"], asked["_key"]]).rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
-    order = np.lexsort((rows["_order"].to_numpy(), rows["_event_time"].to_numpy(), keys[: len(rows)]))
-    events = _Events(keys[: len(rows)][order], rows["_event_time"].to_numpy()[order])
-    who, at = keys[len(rows) :], asked["_at"].to_numpy()
-    sorted_rows = rows[order]
+    number = pl.concat([rows["_key"], asked["_key"]]).rank("dense").fill_null(0).cast(pl.Int64)
+    sorted_rows = rows.with_columns(number[: len(rows)].alias("_entity")).sort(
+        "_entity", "_event_time", "_order"
+    )
+    events = _Events(sorted_rows["_entity"].to_numpy(), sorted_rows["_event_time"].to_numpy())
+    who, at = number[len(rows) :].to_numpy(), asked["_at"].to_numpy()
     known = events.before(who, at if strict else at + 1)
     first = _chain(events, known, at, plan.ttl) if plan.ttl is not None else events.before(who, BEGINNING)
+    newest_chain = np.append(events.time, BEGINNING)[first]
     out = []
     for feature in plan.computed:
         values, given = [], np.ones(len(asked), "?")
         for part in feature.parts:
+            if part.over.kind == "session":
+                mine = counted(sorted_rows, part.over, plan.lateness)
+                its = _Events(mine["_entity"].to_numpy(), mine["_event_time"].to_numpy())
+                low = np.where(first < known, its.before(who, newest_chain), 0)
+                high = np.where(first < known, its.before(who, at if strict else at + 1), 0)
+                low, high = bounds(part.over, its.entity, its.time, low, high, at, plan.lateness)
+                value, given = _aggregated(part, mine, low, high, at)
+                values.append(value)
+                continue
             low = np.maximum(first, events.before(who, start_of(part.over, at, plan.lateness)))
             high = np.minimum(known, events.before(who, end_of(part.over, at, plan.lateness)))
             value, given = _aggregated(part, sorted_rows, low, np.maximum(low, high), at)
@@ -57,7 +69,7 @@ class _Events:
     """Events sorted by (entity number, time), to search in."""
 
     def __init__(self, entity: Ints, time: Ints) -> None:
-        self.time = time
+        self.entity, self.time = entity, time
         self.numbers, self.starts = np.unique(entity, return_index=True)
         self.ends = np.append(self.starts[1:], len(entity))
 

@@ -4,7 +4,7 @@ transform.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -17,7 +17,10 @@ from headrace.types import DataType
 
 
 class Projection:
-    """The row level of one view, ready to run. `schema` are the columns that its features see."""
+    """The row level of one view, ready to run. `schema` are the columns that its features see.
+
+    `meta`: columns of the accepted frame that the panes need beside them, Int64.
+    """
 
     def __init__(
         self,
@@ -29,18 +32,61 @@ class Projection:
         schema: Mapping[str, DataType],
         keys: Mapping[str, DataType],
         inputs: Mapping[str, pl.Expr],
+        meta: Sequence[str] = (),
     ) -> None:
         self._columns = columns
         self._where = where
         self._transform = transform
         self.before = dict(before)
         self.schema = dict(schema)
-        key = [pl.col(k).cast(t.polars) for k, t in keys.items()]
-        self._key = entity_key(key, list(keys.values())).alias("_key")
+        self._keys = {k: pl.col(k).cast(t.polars) for k, t in keys.items()}
+        self._key = entity_key(list(self._keys.values()), list(keys.values())).alias("_key")
+        self._meta = [pl.col(name).cast(pl.Int64) for name in meta]
         self._inputs = [expr.alias(name) for name, expr in inputs.items()]
+
+    @property
+    def needs(self) -> set[str]:
+        """The columns of a source's frame that are read; those of ours among them begin with an underscore."""
+        exprs = [e.polars for _, e in self._columns] + list(self._inputs) + list(self._keys.values())
+        exprs += [] if self._where is None else [self._where.polars]
+        wanted = {name for expr in exprs for name in expr.meta.root_names()}
+        return wanted if self._transform is None else wanted | set(self.before)
+
+    @property
+    def plain_keys(self) -> bool:
+        """Whether the entity's keys are columns of the source as they are."""
+        made = {name for name, _ in self._columns}
+        made |= set(self._transform.adds) if self._transform is not None else set()
+        return not made & set(self._keys)
+
+    def keys_and_inputs(self, frame: pl.DataFrame, kept: Sequence[str]) -> pl.DataFrame:
+        """The view's rows: the entity's typed keys as ``_key0 _key1 ...``, the columns `kept` of the frame (their
+        names begin with an underscore), and the inputs. Without rows that have a null key or fail the transform."""
+        lazy, _ = self._rows(frame)
+        keys = [e.alias(f"_key{i}") for i, e in enumerate(self._keys.values())]
+        names = [f"_key{i}" for i in range(len(keys))]
+        return lazy.select(*keys, *kept, *self._inputs).drop_nulls(names).collect()
 
     def run(self, frame: pl.DataFrame) -> Projected:
         """The view's rows of an accepted frame (`Accepted.frame`), in its order."""
+        lazy, dead = self._rows(frame)
+        out = lazy.select(
+            pl.col("_partition").cast(pl.Int32),
+            self._key,
+            pl.col("_event_time").cast(pl.Int64),
+            pl.col("_order").cast(pl.Int64),
+            "_row",
+            *self._meta,
+            *self._inputs,
+        ).collect()
+        nulls: list[int] = []
+        if out["_key"].null_count():
+            nulls = out.filter(pl.col("_key").is_null())["_row"].to_list()
+            out = out.filter(pl.col("_key").is_not_null())
+        return Projected(out.drop("_row"), len(nulls), dead, nulls)
+
+    def _rows(self, frame: pl.DataFrame) -> tuple[pl.LazyFrame, list[Dead]]:
+        """The frame with the view's columns, without rows that its filter or its transform leaves out."""
         lazy = frame.lazy()
         for name, expression in self._columns:
             lazy = lazy.with_columns(expression.polars.cast(expression.type.polars).alias(name))
@@ -51,16 +97,4 @@ class Projection:
             rows = lazy.collect()
             rows, dead = transformed(rows, self._transform, self.before, self.schema)
             lazy = rows.lazy()
-        out = lazy.select(
-            pl.col("_partition").cast(pl.Int32),
-            self._key,
-            pl.col("_event_time").cast(pl.Int64),
-            pl.col("_order").cast(pl.Int64),
-            "_row",
-            *self._inputs,
-        ).collect()
-        nulls: list[int] = []
-        if out["_key"].null_count():
-            nulls = out.filter(pl.col("_key").is_null())["_row"].to_list()
-            out = out.filter(pl.col("_key").is_not_null())
-        return Projected(out.drop("_row"), len(nulls), dead, nulls)
+        return lazy, dead

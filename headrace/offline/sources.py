@@ -1,0 +1,246 @@
+"""Where events come from: a Delta table of history, Parquet files, a frame. Batches of a source's columns.
+
+Owns the pruning of files by columns and by event time, and the shape that `SourcePlan.accept` takes. Refuses to
+judge events: what is read twice is counted twice, and what is refused is the plan's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
+from deltalake import DeltaTable
+
+from headrace.definitions import BatchSource, StreamSource
+from headrace.durations import DAY
+from headrace.errors import StateError, UsageError
+from headrace.history.read import access, scan
+from headrace.history.storage import Options, named_errors
+from headrace.types import DataType, Date, Int64
+
+Source = StreamSource | BatchSource
+
+BATCH = 2_000_000
+"""Events in a batch: what is in memory of a source at once."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999
+
+
+class Events(Protocol):
+    """The events of one source."""
+
+    def batches(self, columns: set[str], first: int, last: int) -> Iterator[pl.DataFrame]:
+        """The events of event time ``first <= t <= last`` (microseconds), and perhaps others, in any order.
+
+        Frames with those of `columns` that the source has, and ``_partition _offset _timestamp _row`` (and
+        ``_topic``, where it is among `columns`), as `SourcePlan.accept` takes them.
+        """
+        ...
+
+    def expected(self, first: int, last: int) -> int:
+        """About how many events `batches` gives, at most."""
+        ...
+
+    def told(self) -> dict[str, Any]:
+        """What makes a reading repeatable: where, and which version."""
+        ...
+
+
+@dataclass(frozen=True)
+class DeltaEvents:
+    """The events in a source's history, of one version of its table."""
+
+    source: Source
+    uri: str
+    version: int
+    options: Options = field(default_factory=dict)
+
+    @classmethod
+    def open(
+        cls, source: Source, uri: str, options: Options | None = None, version: int | None = None
+    ) -> DeltaEvents:
+        """The newest version, or the one asked for. StateError if there is no table or no such version."""
+        with named_errors(uri):
+            if not DeltaTable.is_deltatable(uri, storage_options=access(options)):
+                raise StateError(
+                    f"source `{source.name}` has no history at {uri}. Run `headrace history` to keep its events, "
+                    "or give a frame of them with events="
+                )
+            table = DeltaTable(uri, version=version, storage_options=access(options))
+            return cls(source, uri, table.version(), dict(options or {}))
+
+    def batches(self, columns: set[str], first: int, last: int) -> Iterator[pl.DataFrame]:
+        """As `Events.batches`; files are left out by their date, row groups by the event time."""
+        with named_errors(self.uri):
+            table = DeltaTable(self.uri, version=self.version, storage_options=access(self.options))
+            lazy = scan(table)
+            have = lazy.collect_schema()
+            if "_date" in have:
+                lazy = lazy.filter(pl.col("_date").is_between(_date(first), _date(last)))
+            yield from _batches(lazy, self.source, columns, first, last)
+
+    def expected(self, first: int, last: int) -> int:
+        """As `Events.expected`, by the numbers of rows that the log has of each file."""
+        with named_errors(self.uri):
+            table = DeltaTable(self.uri, version=self.version, storage_options=access(self.options))
+            files = pl.DataFrame(table.get_add_actions(flatten=True))
+        if "partition._date" in files.columns:
+            files = files.filter(pl.col("partition._date").is_between(_date(first), _date(last)))
+        return int(files["num_records"].fill_null(BATCH).sum()) if len(files) else 0
+
+    def told(self) -> dict[str, Any]:
+        """The table and its version."""
+        return {"uri": self.uri, "version": self.version}
+
+
+@dataclass(frozen=True)
+class FileEvents:
+    """The events in Parquet files or a Delta table of somebody else's: a batch source's `path`."""
+
+    source: Source
+    path: str
+    options: Options = field(default_factory=dict)
+
+    def batches(self, columns: set[str], first: int, last: int) -> Iterator[pl.DataFrame]:
+        """As `Events.batches`. Events count as ordered as they are in the files, by the files' names."""
+        with named_errors(self.path):
+            yield from _batches(self._scan(), self.source, columns, first, last)
+
+    def expected(self, first: int, last: int) -> int:
+        """As `Events.expected`: all of them, which the files' ends tell."""
+        with named_errors(self.path):
+            return int(self._scan().select(pl.len()).collect().item())
+
+    def _scan(self) -> pl.LazyFrame:
+        if is_delta(self.path, self.options):
+            return scan(DeltaTable(self.path, storage_options=access(self.options)))
+        return pl.scan_parquet(_files(self.path), storage_options=access(self.options) or None, glob=True)
+
+    def told(self) -> dict[str, Any]:
+        """The path; the version of a Delta table."""
+        if not is_delta(self.path, self.options):
+            return {"path": self.path}
+        return {
+            "path": self.path,
+            "version": DeltaTable(self.path, storage_options=access(self.options)).version(),
+        }
+
+
+@dataclass(frozen=True)
+class FrameEvents:
+    """Events at hand: a Polars, pandas or pyarrow frame."""
+
+    source: Source
+    frame: pl.LazyFrame
+
+    def batches(self, columns: set[str], first: int, last: int) -> Iterator[pl.DataFrame]:
+        """As `Events.batches`. Without ``_partition`` and ``_offset``, events count as ordered as they are."""
+        yield from _batches(self.frame, self.source, columns, first, last)
+
+    def expected(self, first: int, last: int) -> int:
+        """As `Events.expected`: all of them."""
+        return int(self.frame.select(pl.len()).collect().item())
+
+    def told(self) -> dict[str, Any]:
+        """That it was a frame: nothing that could be read again."""
+        return {"frame": True}
+
+
+def is_delta(path: str, options: Options | None = None) -> bool:
+    """Whether there is a Delta table at this path."""
+    return bool(DeltaTable.is_deltatable(path, storage_options=access(options)))
+
+
+def _files(path: str) -> str:
+    if "://" in path or "*" in path or path.endswith(".parquet"):
+        return path
+    if not Path(path).exists():
+        raise StateError(f"there are no files at {path}: see the path of the batch source")
+    return f"{path}/**/*.parquet" if Path(path).is_dir() else path
+
+
+def _batches(
+    lazy: pl.LazyFrame, source: Source, columns: set[str], first: int, last: int
+) -> Iterator[pl.DataFrame]:
+    have = lazy.collect_schema()
+    if source.timestamp is not None and source.timestamp not in have:
+        raise UsageError(
+            f"the events of source `{source.name}` have no column `{source.timestamp}`, which is their event time; "
+            f"they have {', '.join(have)}"
+        )
+    if "_offset" not in have:
+        lazy = lazy.with_row_index("_offset")
+    if source.timestamp is not None:
+        lazy = lazy.filter(_within(source, have, first, last))
+    types: Mapping[str, DataType] = source.columns
+    wanted = [
+        _typed(name, t, have) for name, t in types.items() if name in columns or name == source.timestamp
+    ]
+    lazy = lazy.select(*wanted, *_places(source, have, columns))
+    for batch in lazy.collect_batches(chunk_size=BATCH, maintain_order=True):
+        yield batch.with_row_index("_row").with_columns(pl.col("_row").cast(pl.Int64))
+
+
+def _typed(name: str, type: DataType, have: pl.Schema) -> pl.Expr:
+    if name not in have:  # a column that the source gained later
+        return pl.lit(None, dtype=type.polars).alias(name)
+    return _utc(name, have[name]).cast(type.polars)
+
+
+def _utc(name: str, dtype: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if isinstance(dtype, pl.Datetime):
+        zone = dtype.time_zone
+        return column.dt.convert_time_zone("UTC") if zone else column.dt.replace_time_zone("UTC")
+    return column
+
+
+def _places(source: Source, have: pl.Schema, columns: set[str]) -> list[pl.Expr]:
+    out = [
+        pl.col("_partition").cast(pl.Int32)
+        if "_partition" in have
+        else pl.lit(0, dtype=pl.Int32).alias("_partition"),
+        pl.col("_offset").cast(pl.Int64),
+    ]
+    if "_topic" in columns or len(getattr(source, "topics", ())) > 1:
+        topic = source.topics[0] if isinstance(source, StreamSource) else source.name
+        out.append(pl.col("_topic").cast(pl.String) if "_topic" in have else pl.lit(topic).alias("_topic"))
+    if "_timestamp" not in have:
+        out.append(pl.lit(None, dtype=pl.Int64).alias("_timestamp"))
+    elif isinstance(have["_timestamp"], pl.Datetime):
+        out.append(_utc("_timestamp", have["_timestamp"]).dt.timestamp("us").alias("_timestamp"))
+    else:
+        out.append(pl.col("_timestamp").cast(pl.Int64))
+    return out
+
+
+def _within(source: Source, have: pl.Schema, first: int, last: int) -> pl.Expr:
+    """A filter that Parquet's statistics can answer. Null times stay: they are refused by the plan."""
+    name = source.timestamp
+    assert name is not None
+    type = source.columns[name]
+    first, last = (min(max(b, _FIRST), _LAST) for b in (first, last))
+    column = pl.col(name)
+    if type == Int64:
+        return column.is_between(first // 1000, last // 1000)
+    if type == Date:
+        return column.cast(pl.Date).is_between(_date(first), _date(last))
+    dtype = have[name]
+    zone = dtype.time_zone if isinstance(dtype, pl.Datetime) else None
+    bounds = [EPOCH + timedelta(microseconds=b) for b in (first, last)]
+    if zone is None:
+        bounds = [b.replace(tzinfo=None) for b in bounds]
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit != "us":
+        column = column.dt.cast_time_unit("us")
+    lower, upper = (pl.lit(b, dtype=pl.Datetime("us", zone)) for b in bounds)
+    return column.is_between(lower, upper)
+
+
+def _date(instant: int) -> date:
+    clipped = min(max(instant, _FIRST), _LAST)
+    return date(1970, 1, 1) + timedelta(days=clipped // DAY)

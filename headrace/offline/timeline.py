@@ -1,0 +1,93 @@
+"""Events of many entities in one order, (entity, time, order), and the search for where a bound falls in it.
+
+Entities are dense numbers. Knows nothing of windows' meaning, of values or of where events come from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from headrace.aggregates.partials import Bools, Ints
+
+_BITS = 62
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Event times (microseconds) and orders, sorted; entity `e` has the events ``starts[e]:starts[e + 1]``."""
+
+    starts: Ints
+    time: Ints
+    order: Ints
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def before(self, entity: Ints, instant: Ints) -> Ints:
+        """For each (entity, instant), both ascending together or not: how far its earlier events reach.
+
+        That is the position of the first event at or after the instant, or the end of the entity's events.
+        """
+        if not len(self.time):
+            return np.zeros(len(entity), "i8")
+        first, last = int(self.time.min()), int(self.time.max())
+        clipped = np.clip(instant, first, last + 1) - first
+        span = last - first + 2
+        if span.bit_length() + len(self.starts).bit_length() <= _BITS:
+            return np.searchsorted(self._codes(first, span), entity * span + clipped)
+        return self._bisected(entity, instant)
+
+    def _codes(self, first: int, span: int) -> Ints:
+        """Numbers that sort as (entity, time) do; made once."""
+        found: Ints | None = self.__dict__.get("_made")
+        if found is None:
+            entity = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+            found = entity * span + (self.time - first)
+            object.__setattr__(self, "_made", found)
+        return found
+
+    def _bisected(self, entity: Ints, instant: Ints) -> Ints:
+        """One binary search for all at once, within each entity's own events."""
+        low, high = self.starts[entity], self.starts[entity + 1]
+        while (low < high).any():
+            middle = (low + high) // 2
+            right = (low < high) & (self.time[np.minimum(middle, len(self.time) - 1)] < instant)
+            low, high = np.where(right, middle + 1, low), np.where(right | (low >= high), high, middle)
+        return low
+
+    def chains(self, gap: int) -> Ints:
+        """For each event, where the run begins that it belongs to: consecutive events of one entity, each
+        less than `gap` after the one before."""
+        n = len(self.time)
+        begins = np.zeros(n, "?")
+        begins[self.starts[:-1][self.starts[:-1] < n]] = True
+        begins[1:] |= np.diff(self.time) >= gap
+        return np.maximum.accumulate(np.where(begins, np.arange(n), 0))
+
+
+def sorted_timeline(entity: Ints, time: Ints, order: Ints, entities: int) -> tuple[Timeline, Ints | None]:
+    """The timeline of events of the entities ``0 <= e < entities``, and the permutation that sorts them
+    (None: they are sorted)."""
+    starts = np.zeros(entities + 1, "i8")
+    np.cumsum(np.bincount(entity, minlength=entities), out=starts[1:])
+    narrow = entity.astype("u2") if entities <= 1 << 16 else entity
+    if _rising(narrow, time, order):
+        return Timeline(starts, time, order), None
+    permutation = np.argsort(
+        narrow, kind="stable"
+    )  # by radix where narrow; events mostly come in order of time
+    if not _rising(narrow[permutation], time[permutation], order[permutation]):
+        permutation = np.lexsort((order, time, narrow))
+    return Timeline(starts, time[permutation], order[permutation]), permutation
+
+
+def _rising(entity: Ints, time: Ints, order: Ints) -> bool:
+    if len(entity) < 2:
+        return True
+    step, same = np.diff(time), entity[1:] == entity[:-1]
+    fell: Bools = (entity[1:] < entity[:-1]) | (
+        same & ((step < 0) | ((step == 0) & (order[1:] < order[:-1])))
+    )
+    return not bool(fell.any())

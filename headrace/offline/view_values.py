@@ -1,0 +1,157 @@
+"""One view's values for the rows of a spine: its events gathered by entity, then sorted and folded by partition.
+
+Owns how much is in memory: partitions are sized by the events that are expected, and one is computed in each
+thread. Refuses to read files and to choose features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import polars as pl
+
+from headrace.aggregates.partials import Ints
+from headrace.offline.as_of import Asked, Events, features_as_of
+from headrace.offline.entities import Entities
+from headrace.offline.spill import Partitions
+from headrace.offline.timeline import sorted_timeline
+from headrace.panes.features import Feature
+from headrace.plan import ViewPlan
+from headrace.windows import BEGINNING, FOREVER, start_of
+
+ENTITIES = 1 << 16
+"""Entities of a partition: few enough for numbers of 16 bits."""
+
+MOST = 1 << 10
+"""Partitions: few enough for open files."""
+
+
+class ViewValues:
+    """The asked values of one view. `keys` are the entity's typed keys of each spine row, `at` its T.
+
+    `known`: "happened" counts events by their event time alone, "ingested" only those whose record's timestamp is
+    not after T either. `expected` events decide how many partitions there are.
+    """
+
+    def __init__(
+        self,
+        plan: ViewPlan,
+        features: Sequence[str],
+        keys: pl.DataFrame,
+        at: Ints,
+        *,
+        strict: bool,
+        known: str,
+        partition_rows: int,
+        expected: int,
+        folder: Path | None = None,
+    ) -> None:
+        self.plan = plan
+        self.features = [f for f in plan.computed if f.name in set(features)]
+        self._projection = plan.projection
+        self._ingested = known == "ingested"
+        self._strict = strict
+        self._at = at
+        self._entities = Entities(keys)
+        self.first, self.last = bounds(plan, self.features, at)
+        n = max(-(-len(self._entities) // ENTITIES), -(-expected // partition_rows), 1)
+        self._partitions = Partitions(min(n, MOST, max(len(self._entities), 1)), folder)
+        self.events = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._partitions.__exit__(kind, error, at)
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions there are."""
+        return self._partitions.n
+
+    @property
+    def needs(self) -> set[str]:
+        """The columns of the source that are read."""
+        return self._projection.needs
+
+    def add(self, accepted: pl.DataFrame) -> None:
+        """Take the events of a batch (`Accepted.frame`) that matter to the spine."""
+        time = pl.col("_event_time")
+        rows = accepted.filter(time.is_between(self.first, self.last))
+        kept = ["_event_time", "_order", *(["_timestamp"] if self._ingested else [])]
+        types = self.plan.view.entity.keys
+        if self._projection.plain_keys:
+            rows = self._entities.numbered(rows, [pl.col(k).cast(t.polars) for k, t in types.items()])
+            rows = self._projection.keys_and_inputs(rows, ["_code", *kept])
+        else:
+            rows = self._projection.keys_and_inputs(rows, kept)
+            rows = self._entities.numbered(rows, [f"_key{i}" for i in range(len(types))])
+        rows = rows.drop([f"_key{i}" for i in range(len(types))])
+        if self._ingested:
+            arrived = pl.col("_timestamp")
+            rows = rows.with_columns(pl.when(arrived >= 0).then(arrived).otherwise(time).alias("_timestamp"))
+        self.events += len(rows)
+        n = self._partitions.n
+        code = rows["_code"].to_numpy()
+        self._partitions.add(
+            rows.with_columns((pl.col("_code") // n).alias("_code")),
+            np.zeros(0, "u4") if not len(code) else code % n,
+        )
+
+    def values(self, threads: int, tick: Callable[[], object] = lambda: None) -> pl.DataFrame:
+        """A typed column a feature, in the spine's order. Calls `tick` for each partition done."""
+        n = self._partitions.n
+        code = self._entities.code
+        order = np.lexsort((self._at, code // n, code % n))
+        cut = np.searchsorted((code % n)[order], np.arange(n + 1)).tolist()
+
+        def one(i: int) -> list[pl.Series]:
+            rows = order[cut[i] : cut[i + 1]]
+            done = self._partition(self._partitions.take(i), code[rows] // n, self._at[rows])
+            tick()
+            return done
+
+        with ThreadPoolExecutor(threads) as pool:
+            parts = list(pool.map(one, range(n)))
+        back = np.empty(len(order), "i8")
+        back[order] = np.arange(len(order))
+        columns = [pl.concat(list(same)).gather(back) for same in zip(*parts, strict=True)]
+        return pl.DataFrame(columns)
+
+    def _partition(self, rows: pl.DataFrame | None, entity: Ints, at: Ints) -> list[pl.Series]:
+        if not len(at):
+            return [_nothing(f, 0) for f in self.features]
+        if rows is None:
+            return [_nothing(f, len(at)) for f in self.features]
+        entities = int(max(entity.max(), int(rows["_code"].max()))) + 1  # type: ignore[arg-type]
+        code, time, placed = (rows[c].to_numpy() for c in ("_code", "_event_time", "_order"))
+        timeline, by = sorted_timeline(code, time, placed, entities)
+        if by is not None:
+            rows = rows[by]
+        arrived = rows["_timestamp"].to_numpy() if self._ingested else None
+        events = Events(timeline, rows, arrived)
+        return features_as_of(self.plan, self.features, events, Asked(entity, at, self._strict))
+
+
+def bounds(plan: ViewPlan, features: Sequence[Feature], at: Ints) -> tuple[int, int]:
+    """The event times that can matter: from the earliest start of any window to the largest T."""
+    if not len(at):
+        return FOREVER, BEGINNING
+    earliest, latest = int(at.min()), int(at.max())
+    starts = [
+        BEGINNING if part.over.size is None else start_of(part.over, earliest, plan.lateness)
+        for feature in features
+        for part in feature.parts
+    ]
+    return min(starts, default=earliest), latest
+
+
+def _nothing(feature: Feature, n: int) -> pl.Series:
+    return feature.over_no_events().new_from_index(0, n)
