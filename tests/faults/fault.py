@@ -39,7 +39,9 @@ class Fault:
     `settings` are of the whole deployment. `forgets`: by the nature of the fault Redis loses what it had, so a
     reader may find nothing (never something older). `rewinds`: a reader may find something older until it is
     repaired. `refuses`: words of a worker that must stop by itself rather than go on; what Redis has then must be
-    what it had. `pending`: why this cannot be run yet. `note` is for the table.
+    what it had. `wall`: the wall's clock in place of the events'. `framed`: values carry a schema id of the registry.
+    `edit` changes the definitions. `hot`: the share of one customer. `pending`: why this cannot be run yet.
+    `ci`: whether it may be drawn where time is short. `note` is for the table.
     """
 
     family: str
@@ -54,9 +56,11 @@ class Fault:
     forgets: bool = False
     rewinds: bool = False
     refuses: tuple[str, ...] = ()
+    framed: bool = False
     edit: Callable[[str], str] = lambda text: text
     seconds: float = 300.0
     pending: str | None = None
+    ci: bool = True
     note: str = ""
 
     def __post_init__(self) -> None:

@@ -105,7 +105,8 @@ def _compare(scene: Scene, result: Result) -> None:
         last = verdict.Verdict()
         try:
             last.add(verdict.online(scene, orders))
-            last.add(verdict.history(scene, orders))
+            if not scene.fault.refuses:
+                last.add(verdict.history(scene, orders))
             if not last.wrong:
                 last.add(verdict.dead_letters(scene, bad))
         except redis.RedisError as exc:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+import struct
+import subprocess
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
+
+import httpx
 
 from tests.faults.fault import Fault
 from tests.faults.ground import Ground
@@ -17,6 +21,7 @@ from tests.faults.traffic import Traffic
 from tests.faults.workload import PARTITIONS, PROJECT, EventTime, Orders
 from tests.integration.deployment import Deployment, Process, on_s3
 from tests.integration.polling import until
+from tests.stack.kafka import Kafka
 from tests.stack.redis import Redis
 from tests.stack.s3 import create_bucket, storage_options
 from tests.stack.toxiproxy import Proxy
@@ -60,6 +65,8 @@ class Scene:
                 self.fault.rate,
                 self.seed,
             )
+            if self.fault.framed:
+                self.traffic.prefix = b"\x00" + struct.pack(">I", self._registered())
             url = self.deployment.environment["HEADRACE_REDIS__URL"]
             self.reader = Reader(url, self.deployment.project, forgets=self.fault.forgets)
             ends.callback(self.reader.stop)
@@ -86,6 +93,14 @@ class Scene:
             edit=self.fault.edit,
         )
 
+    def _registered(self) -> int:
+        """The id that the registry gives to the orders' schema."""
+        schema = (PROJECT / "schemas" / "order.avsc").read_text()
+        url = f"{self.ground.components.registry_url}/subjects/{self.topic}-value/versions"
+        answer = httpx.post(url, json={"schema": schema}, timeout=30)
+        answer.raise_for_status()
+        return int(answer.json()["id"])
+
     @property
     def redis(self) -> Redis:
         """The scene's own Redis."""
@@ -97,6 +112,12 @@ class Scene:
         """Everybody's way to the scene's own Redis."""
         assert self.ground.link is not None
         return self.ground.link
+
+    @property
+    def cluster(self) -> Kafka:
+        """The scene's own Kafka."""
+        assert self.ground.kafka is not None
+        return self.ground.kafka
 
     @property
     def kafka(self) -> str:
@@ -169,6 +190,15 @@ class Scene:
     def opened(self, process: Process) -> int:
         """How often a process has opened a partition."""
         return process.text.count("open at offset")
+
+    @contextmanager
+    def small_disk(self, folder: Path, megabytes: int) -> Iterator[None]:
+        """A disk of its own for `folder`, which only root can give."""
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
 
     # -- waiting
 

@@ -97,13 +97,16 @@ def _read(client: Consumer, topic: str, end: float) -> list[Record]:
     return sorted(out, key=lambda r: (r.partition, r.offset))
 
 
-def split(found: list[Record]) -> tuple[list[Order], dict[Place, str]]:
-    """Orders that count, and the place of each bad record with the reason that its dead letter must have."""
+def split(found: list[Record], prefix: int = 0) -> tuple[list[Order], dict[Place, str]]:
+    """Orders that count, and the place of each bad record with the reason that its dead letter must have.
+
+    `prefix`: bytes before each datum.
+    """
     orders, bad = [], {}
     for record in found:
         if BAD in record.headers:
             bad[record.place] = record.headers[BAD].decode()
         else:
-            event = fastavro.schemaless_reader(io.BytesIO(record.value or b""), SCHEMA, None)
+            event = fastavro.schemaless_reader(io.BytesIO((record.value or b"")[prefix:]), SCHEMA, None)
             orders.append(Order(record.place, event))
     return orders, bad

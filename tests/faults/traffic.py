@@ -31,6 +31,8 @@ class Traffic(threading.Thread):
         self.orders = orders
         self.event_time = event_time
         self.rate = rate
+        self.prefix = b""
+        """What stands before each value: the wire format's head."""
         self.extra: Callable[[Traffic, float], None] | None = None
         self.failure: BaseException | None = None
         self.sender = Sender(bootstrap, {"queue.buffering.max.messages": 500_000})
@@ -69,11 +71,15 @@ class Traffic(threading.Thread):
         except BaseException as exc:
             self.failure = exc
 
-    def order(self, event: Mapping[str, Any]) -> None:
-        """Send one order, stamped with its event time."""
+    def encode(self, event: Mapping[str, Any]) -> bytes:
+        """The value of an order."""
+        return self.prefix + avro(SCHEMA, event)
+
+    def order(self, event: Mapping[str, Any], stamp: int | None = None) -> None:
+        """Send one order, stamped with its event time or with `stamp`, in ms."""
         key = None if event["customer"] is None else event["customer"].encode()
-        stamp = micros(event["ordered_at"]) // 1000
-        self.sender.send(self.topic, key, avro(SCHEMA, event), event, timestamp=stamp)
+        stamp = micros(event["ordered_at"]) // 1000 if stamp is None else stamp
+        self.sender.send(self.topic, key, self.encode(event), event, timestamp=stamp)
 
     def bad(self, value: bytes | None, reason: str, key: bytes = b"c00", stamp: int | None = None) -> None:
         """Send a record of which a dead letter with `reason` must come. `stamp`: ms, now by default."""

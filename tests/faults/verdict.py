@@ -123,7 +123,9 @@ def _counted(what: str, found: Counter[Any], wanted: set[Any]) -> Verdict:
 
 def on_topic(scene: Scene) -> tuple[list[Order], dict[Place, str]]:
     """What is on the topic; every order that was acknowledged to the producer must be there."""
-    orders, bad = split(records(scene.kafka, scene.topic) if scene.frozen is None else scene.frozen)
+    orders, bad = split(
+        records(scene.kafka, scene.topic) if scene.frozen is None else scene.frozen, len(scene.traffic.prefix)
+    )
     if scene.frozen is None:
         places = {o.place for o in orders}
         missing = [s.order for s in scene.traffic.sender.sent if s.order not in places]
