@@ -123,7 +123,7 @@ class Computer:
             for target in range(count):
                 value = shuffle.encode(targets.get(target), coverage)
                 flush.add(view.repartition, target, [record(name.encode(), value)])
-            marker = sender.next_marker(positions={name: flush.next_offset}, clock=task.clock)
+            marker = flush.marker(sender, positions={name: flush.next_offset}, clock=task.clock)
             flush.change(sender, Changes((), (), (), (), marker))
 
     def _bury(
@@ -190,7 +190,7 @@ class Computer:
             if writes is None and not fired and not moved:
                 continue
             sweep = view.id in task.sweeps
-            marker = table.next_marker(positions=after, clock=task.clock, sweep=sweep)
+            marker = flush.marker(table, positions=after, clock=task.clock, sweep=sweep)
             changes = Changes(
                 writes.keys if writes else (),
                 writes.values if writes else (),
@@ -220,7 +220,8 @@ BEGINNING = -(1 << 62)
 
 
 def _begin(taken: Taken) -> TaskFlush:
-    return TaskFlush(taken.task, taken.generation, taken.next_offset)
+    number = taken.task.last_flush + 1
+    return TaskFlush(taken.task, taken.generation, taken.next_offset, number, taken.asked)
 
 
 def _by_partition(update: Update) -> dict[int, pl.DataFrame]:

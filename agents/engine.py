@@ -259,8 +259,10 @@ class Engine:
                 timers += republished(task, view_id, limit - len(timers))
                 if timers:
                     due[view_id] = timers
-            if task.pending or due:
-                out.append(Taken(task, task.generation, task.taken, task.pending, due))
+            # What was asked for is done with this flush if nothing of it is left for the next.
+            asked = task.written if task.sweeps or task.republish else task.asked
+            if task.pending or due or asked > task.written:
+                out.append(Taken(task, task.generation, task.taken, task.pending, due, asked))
                 task.pending = []
         return out
 

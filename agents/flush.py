@@ -12,6 +12,7 @@ from agents.stages import ViewStage
 from agents.task import Task
 from headrace.wire import RecordBatches
 from tables.kafka.producer import Records
+from tables.marker import Marker
 from tables.table import Changes, TablePartition
 
 
@@ -28,18 +29,23 @@ class Taken:
     batches: list[RecordBatches]
     due: dict[str, list[tuple[int, bytes]]]
     """View id -> (due instant us, entity key); an instant of -1 forces the entity to be written again."""
+    asked: int = 0
+    """Of the askings to write entities again, those that are done once this flush is written (`Task.asked`)."""
 
 
 @dataclass
 class TaskFlush:
     """Everything one task writes in one flush: all of it, in this order, or nothing.
 
-    `outputs`: one Kafka transaction. `changes`: one RocksDB WriteBatch. `online`: one row per entity.
+    `outputs`: one Kafka transaction. `changes`: one RocksDB WriteBatch. `online`: one row per entity. `number`: of
+    this flush among the task's. `asked`: see `Taken`.
     """
 
     task: Task
     generation: int
     next_offset: int
+    number: int
+    asked: int = 0
     outputs: dict[TopicPartition, list[Records]] = field(default_factory=dict)
     changes: list[tuple[TablePartition, Changes]] = field(default_factory=list)
     online: list[tuple[ViewStage, pl.DataFrame]] = field(default_factory=list)
@@ -48,6 +54,10 @@ class TaskFlush:
     counts: Counter[str] = field(default_factory=Counter)
     """What else happened, by name: late_events, null_keys, tombstones, capped, after_clock."""
     entities: int = 0
+
+    def marker(self, table: TablePartition, **changes: object) -> Marker:
+        """The marker of this flush for one of the task's tables. The flush before it is online when it is logged."""
+        return table.next_marker(flush=self.number, shown=self.number - 1, **changes)
 
     def change(self, table: TablePartition, changes: Changes) -> None:
         """Change a table, and say so in its changelog."""

@@ -47,6 +47,7 @@ class Opener:
         await task.producer.open()
         task.republish.clear()
         task.sweeps.clear()
+        task.written = task.asked
         for view_id, table in [*task.tables.items(), *task.senders.items()]:
             await self._restore(task, view_id, table)
         begin, end = await asyncio.to_thread(self._topics.bounds, *task.tp)
@@ -121,15 +122,23 @@ class Opener:
     async def _mark(self, task: Task) -> None:
         """Write the opening markers: they carry the new epoch and, for a new view, its first position."""
         changes: list[tuple[TablePartition, Changes]] = []
+        number = max((t.marker.flush for t in task.books), default=0) + 1
+        # What the last flush owes Redis is still owed: `shown` stays what it was.
         outputs: dict[TopicPartition, list[Records]] = {}
         for table in task.books:
             marker = replace(
-                table.marker, epoch=task.epoch, topic_id=task.topic_id, sequence=table.marker.sequence + 1
+                table.marker,
+                epoch=task.epoch,
+                topic_id=task.topic_id,
+                sequence=table.marker.sequence + 1,
+                flush=number,
             )
             changes.append((table, Changes((), (), (), (), marker)))
             if table.changelog is not None:
                 tp = TopicPartition(table.changelog, table.partition)
                 outputs.setdefault(tp, []).append(record(KEY, marker.encode()))
+        shown = [t.marker.shown for t in task.books if t.marker.shown is not None]
+        task.shown, task.required = number, max(shown, default=None) if task.tables else None
         spans = await task.producer.write(outputs) if outputs else {}
         batch = Batch()
         for table, change in changes:
@@ -151,6 +160,7 @@ def republished(task: Task, view_id: str, limit: int) -> list[tuple[int, bytes]]
     """
     waiting = task.republish.pop(view_id, None)
     if waiting:
+        task.resent[view_id] += len(waiting)
         return [(REPUBLISH, entity) for entity in waiting]
     after = task.sweeps.get(view_id)
     if after is None or limit <= 0:
@@ -162,5 +172,6 @@ def republished(task: Task, view_id: str, limit: int) -> list[tuple[int, bytes]]
         del task.sweeps[view_id]
     else:
         task.sweeps[view_id] = records[-1][0]
-    entities = (view.core.entity_of(key) for key, _ in records)
-    return [(REPUBLISH, entity) for entity in entities if entity is not None]
+    entities = view.core.entities_of([key for key, _ in records])
+    task.resent[view_id] += len(entities)
+    return [(REPUBLISH, entity) for entity in entities]

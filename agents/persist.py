@@ -7,7 +7,9 @@ out of the flush; the others go on.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import polars as pl
 from aiokafka import TopicPartition
@@ -18,12 +20,15 @@ from agents.stages import ViewStage
 from agents.task import Task
 from headrace.errors import FencedError, HeadraceError, OnlineLostError, UnavailableError
 from headrace.online.guard import Batch as OnlineBatch
+from headrace.online.guard import Fence
 from headrace.online.keys import KeySpace
 from headrace.online.resp import Chunk, encode_parts
 from headrace.online.write import OnlineWriter
 from tables.kafka.producer import Span
 from tables.store import Batch, StateStore
 from tables.table import TablePartition
+
+log = logging.getLogger("headrace.engine")
 
 
 def span_of(table: TablePartition, spans: Mapping[TopicPartition, Span]) -> Span:
@@ -67,6 +72,7 @@ class Persister:
         self._pause = pause
         self._failpoint = failpoint
         self._metrics = metrics
+        self._speaking = asyncio.Lock()  # what a fence is to say is decided and written as one
 
     async def __call__(self, flushes: Sequence[TaskFlush]) -> list[TaskFlush]:
         """Write what is still wanted of `flushes`; returns those that are in the log and in RocksDB."""
@@ -112,16 +118,19 @@ class Persister:
 
     async def _emit(self, flushes: Sequence[TaskFlush]) -> None:
         """Write values however long it takes: they are absolute, so again is right. A lost task drops out."""
-        waiting = [f for f in flushes if f.online]
+        waiting = [f for f in flushes if f.online or f.asked > f.task.written or self._counted(f)]
         batches = await asyncio.to_thread(self._batches, waiting) if waiting else []
         attempt = 0
-        while batches := [b for b in batches if b[0].generation == b[1]]:
-            by_fence = {self.fence(task): task for task, _, _ in batches}
+        while batches := [b for b in batches if b[0].generation == b[0].task.generation]:
+            by_fence = {self.fence(flush.task): flush.task for flush, _ in batches}
             try:
-                await asyncio.to_thread(
-                    self._online.write_all,
-                    [OnlineBatch(self.fence(task), task.epoch, chunks) for task, _, chunks in batches],
-                )
+                async with self._speaking:
+                    ready = [self._batch(flush, chunks) for flush, chunks in batches]
+                    await asyncio.to_thread(self._online.write_all, ready)
+                    for (flush, _), batch in zip(batches, ready, strict=True):
+                        flush.task.written = max(flush.task.written, flush.asked)
+                        if batch.then is not None and batch.then.flush is not None:
+                            flush.task.shown = batch.then.flush
                 return
             except FencedError as exc:
                 self._lost(by_fence[exc.fence_key], exc)
@@ -131,10 +140,24 @@ class Persister:
                 attempt += 1
                 await self._pause(str(exc), attempt)
 
+    def _counted(self, flush: TaskFlush) -> bool:
+        """Whether the fence says that this flush is in Redis: not without a fence, nor where nothing is written."""
+        return self._fenced and bool(flush.task.tables and flush.changes)
+
+    def _batch(self, flush: TaskFlush, chunks: Sequence[Chunk]) -> OnlineBatch:
+        """A flush's commands under its fence; once they are written, the fence says so."""
+        task = flush.task
+        if not self._fenced:
+            return OnlineBatch(None, task.epoch, chunks)
+        number = flush.number if self._counted(flush) else task.shown
+        owed = task.asked > max(task.written, flush.asked)
+        return OnlineBatch(self.fence(task), task.epoch, chunks, task.shown, Fence(task.epoch, number, owed))
+
     async def watch(self, task: Task) -> None:
         """Write nothing under the task's fence: raises what a write would find, and mends it the same way."""
         try:
-            await asyncio.to_thread(self._online.check, self.fence(task), task.epoch)
+            async with self._speaking:
+                await asyncio.to_thread(self._online.check, self.fence(task), task.epoch, task.shown)
         except FencedError as exc:
             self._lost(task, exc)
         except OnlineLostError:
@@ -143,13 +166,13 @@ class Persister:
     async def _lost_online(self, task: Task) -> None:
         """Redis lost what was written: claim the fence again and write every entity of the task again."""
         try:
-            await self.claim(task)
-            task.sweep_all()
+            async with self._speaking:
+                await self.claim(task, lost=True)
         except FencedError as exc:
             self._lost(task, exc)
 
-    def _batches(self, flushes: Sequence[TaskFlush]) -> list[tuple[Task, int, list[Chunk]]]:
-        """(task, its generation, its commands): a view's columns are built once for all of its partitions."""
+    def _batches(self, flushes: Sequence[TaskFlush]) -> list[tuple[TaskFlush, list[Chunk]]]:
+        """(flush, its commands): a view's columns are built once for all of its partitions."""
         written_at = pl.lit(self._now(), pl.Int64)
         chunks: list[list[Chunk]] = [[] for _ in flushes]
         parts: dict[str, list[tuple[int, ViewStage, pl.DataFrame]]] = {}
@@ -163,24 +186,28 @@ class Persister:
             made = encode_parts(frames, space, view.plan.feature_types)
             for (i, _, _), mine in zip(found, made, strict=True):
                 chunks[i] += mine
-        return [(f.task, f.generation, mine) for f, mine in zip(flushes, chunks, strict=True)]
+        return list(zip(flushes, chunks, strict=True))
 
     def fence(self, task: Task) -> str | None:
         """The key in Redis that holds the epoch of a task's owner."""
         return f"{self._project}:_fence:{task.tp.topic}:{task.tp.partition}" if self._fenced else None
 
-    async def claim(self, task: Task) -> None:
+    async def claim(self, task: Task, *, lost: bool = False) -> None:
         """Set the task's fence to its epoch, waiting for Redis. Raises FencedError if it holds a larger one.
 
-        A fence that is not there, though this is not the first epoch, says that Redis lost what was written.
+        If Redis lacks a flush that it must have, or `lost` says so, every entity is written again.
         """
+        fence, shown, required = self.fence(task), task.shown, task.required
         attempt = 0
         while True:
             try:
-                before = await asyncio.to_thread(self._online.claim, self.fence(task), task.epoch)
-                if before is None and self._fenced and task.epoch > 1:
-                    task.sweep_all()
-                return
+                lost = await asyncio.to_thread(
+                    partial(self._online.claim, fence, task.epoch, flush=shown, required=required, lost=lost)
+                )
+                break
             except UnavailableError as exc:
                 attempt += 1
                 await self._pause(str(exc), attempt)
+        if lost:
+            log.warning("%s: Redis lost what was written; every entity is written again", task.name)
+            task.sweep_all()

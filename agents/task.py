@@ -6,7 +6,8 @@ two assignments), closed. Who owns a task is decided by its producer: the last t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -53,6 +54,15 @@ class Task:
     """View id -> entities whose online values are to be written again."""
     sweeps: dict[str, bytes] = field(default_factory=dict)
     """View id -> the state key after which a sweep over all its entities goes on."""
+    asked: int = 0
+    """How often entities were asked to be written again; `written`: which of these askings are done, in Redis."""
+    written: int = 0
+    resent: Counter[str] = field(default_factory=Counter)
+    """View id -> how many entities were taken to be written again."""
+    shown: int = 0
+    """The last flush that is wholly in Redis, as its fence says (an opening counts as one)."""
+    required: int | None = None
+    """When it was opened: the flush that Redis must have had; None if there was none."""
     end: int = 0
     """The log's end as last seen, for lag."""
 
@@ -74,4 +84,22 @@ class Task:
 
     def sweep_all(self) -> None:
         """Write every entity of every table online again, some in each flush."""
+        self.asked += 1
         self.sweeps = dict.fromkeys(self.tables, b"")
+
+    def sweep(self, view: str) -> int:
+        """Write every entity of a view online again; done once `written` is at the number returned."""
+        self.asked += 1
+        self.sweeps[view] = b""
+        return self.asked
+
+    def again(self, view: str, entities: Sequence[bytes]) -> int:
+        """Write these entities of a view online again; done once `written` is at the number returned."""
+        self.asked += 1
+        self.republish.setdefault(view, []).extend(entities)
+        return self.asked
+
+    @property
+    def last_flush(self) -> int:
+        """The number of the last flush that was computed."""
+        return max((t.computed.flush for t in self.books), default=0)

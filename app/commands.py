@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.republish_verb import republish
 from headrace.cli.typed import DEFAULT_CONFIG, Config, Json, Verbs, verbs
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def register(app: Verbs) -> None:
         app.command(name)(getattr(module, name))
     app.command()(ingest)
     app.command()(status)
+    app.command()(republish)
     letters = verbs("Events that could not be used, each with its reason and its place.")
     letters.command("list")(list_letters)
     letters.command("show")(show_letter)
@@ -129,11 +131,12 @@ def list_letters(
     from collections import Counter, deque
 
     from app.dead_letters import dead_letters
+    from app.outside import outside
     from headrace.cli.telling import out, table, tell_json
 
     found = [
         letter
-        for letter in dead_letters(_settings(config))
+        for letter in dead_letters(outside(config))
         if reason in (None, letter.reason) and source in (None, letter.source)
     ]
     shown: deque[DeadLetter] = deque(found, maxlen=last)
@@ -162,9 +165,10 @@ def show_letter(
     from rich.markup import escape
 
     from app.dead_letters import dead_letter
+    from app.outside import outside
     from headrace.cli.telling import out, tell_json
 
-    letter = dead_letter(_settings(config), id)
+    letter = dead_letter(outside(config), id)
     told = letter.plain()
     if json_:
         tell_json(told)
@@ -179,17 +183,3 @@ def show_letter(
         console.print(f"[dim]{name:<10}[/dim]{escape(text)}{size}")
     for name, value in told["headers"]:
         console.print(f"[dim]header    [/dim]{escape(name)} = {escape(value)}")
-
-
-def _settings(config: Path) -> Any:
-    """The settings, once it is sure that there is a Kafka outside to ask."""
-    from headrace.errors import UsageError
-    from headrace.settings import load_settings
-
-    settings = load_settings(config)
-    if settings.kafka.embedded:
-        raise UsageError(
-            "kafka.bootstrap is `embedded`: that broker lives inside the process that started it. Set "
-            "HEADRACE_KAFKA__BOOTSTRAP (the demo says which), or kafka.bootstrap in headrace.toml."
-        )
-    return settings

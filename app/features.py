@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from agents.metrics import WorkerMetrics
 from agents.opening import Opener
 from agents.persist import Persister
 from agents.repartitions import drop_counted
+from agents.republish import Republisher
 from agents.stages import SourceStage, ViewStage, source_stages
 from agents.task import Task
 from app.clock import now_us
@@ -25,6 +27,7 @@ from app.failpoints import failpoint
 from app.faust_app import HeadraceApp, faust_app, raw_topic
 from app.kafka import Cluster
 from headrace.errors import HeadraceError, StateError, UnavailableError
+from headrace.online.requests import Requests
 from headrace.online.write import OnlineWriter
 from headrace.project import Project
 from headrace.registry import SchemaRegistry
@@ -39,6 +42,7 @@ from tables.table import TablePartition
 
 log = logging.getLogger("headrace.worker")
 
+REQUESTS = 1.0  # seconds between looks for requests to write entities again
 HOUSEKEEPING = 5.0  # seconds between looks at lag and at repartition topics
 
 
@@ -50,12 +54,14 @@ class Features:
     engine: Engine
     store: StateStore
     online: OnlineWriter
+    requests: Requests
     topics: Topics
     sources: tuple[SourceStage, ...]
 
     async def close(self) -> None:
         await self.engine.close()
         self.online.close()
+        self.requests.close()
         self.store.close()
 
 
@@ -124,12 +130,18 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
     )
     raw = [t for s in sources for t in s.source.topics] + list(repartitions)
     app.flow = FeaturesFlow(engine, raw, lambda: bool(app.rebalancing or app.should_stop))
-    _attach(app, engine, raw, topics, crash)
-    return Features(app, engine, store, online, topics, sources)
+    requests = Requests(settings.redis.url, name)
+    _attach(app, engine, raw, topics, Republisher(requests, repartitions), crash)
+    return Features(app, engine, store, online, requests, topics, sources)
 
 
 def _attach(
-    app: HeadraceApp, engine: Engine, raw: list[str], topics: Topics, crash: Callable[[BaseException], Any]
+    app: HeadraceApp,
+    engine: Engine,
+    raw: list[str],
+    topics: Topics,
+    republisher: Republisher,
+    crash: Callable[[BaseException], Any],
 ) -> None:
     """The agent and the timers, as Faust runs them."""
 
@@ -144,6 +156,13 @@ def _attach(
     @app.task
     async def flush_timer() -> None:
         await engine.run(lambda: bool(app.should_stop))
+
+    @app.task
+    async def requests() -> None:
+        while not app.should_stop:
+            await app.sleep(REQUESTS)
+            with suppress(UnavailableError):  # whoever asks finds out as well
+                await republisher.look(list(engine.tasks.values()))
 
     @app.task
     async def housekeeping() -> None:

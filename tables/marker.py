@@ -23,6 +23,8 @@ class Marker:
     `positions`: source "topic:partition" -> next offset not seen. `clock`: the largest event time accepted
     on the partition (us), or None. `topic_id`: Kafka's id of the source topic, so that one deleted and made
     again is noticed. `sweep`: every entity is being written online again, from the start if interrupted.
+    `flush` numbers the flushes of a task, all of its tables together; `shown` is the one that was wholly in the
+    online store when this marker was logged (None: there was none): whoever comes later must find it there.
     `flush_start`, `changelog`: changelog offsets where the last flush begins and ends; they are known only
     once it is acknowledged, so they are in RocksDB alone.
     """
@@ -34,6 +36,8 @@ class Marker:
     clock: int | None = None
     topic_id: str | None = None
     sweep: bool = False
+    flush: int = 0
+    shown: int | None = None
     flush_start: int = 0
     changelog: int = 0
 
@@ -49,6 +53,8 @@ class Marker:
                 "clock": self.clock,
                 "topic_id": self.topic_id,
                 "sweep": self.sweep,
+                "flush": self.flush,
+                "shown": self.shown,
                 "flush_start": self.flush_start,
                 "changelog": self.changelog,
             }

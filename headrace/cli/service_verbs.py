@@ -16,6 +16,7 @@ ABSENT = {
     "history": "Keep every event: Kafka to Delta Lake.",
     "ingest": "Validate events and produce them to Kafka.",
     "status": "What answers, what lags, what was refused.",
+    "republish": "Write a view's features to Redis again.",
     "dead-letters": "Events that could not be used.",
 }
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -21,7 +21,7 @@ from headrace.errors import OnlineLostError, UnavailableError
 from headrace.online import guard
 from headrace.online.address import parse_address
 from headrace.online.connection import Connection, ReplyError
-from headrace.online.guard import Batch
+from headrace.online.guard import Batch, Fence
 from headrace.online.resp import Chunk
 
 _DISTURBANCES = 20
@@ -31,7 +31,9 @@ _DISTURBANCES = 20
 class _Task(NamedTuple):
     fence_key: str | None
     epoch: int
-    chunk: Chunk
+    after: int | None
+    payload: bytes | memoryview
+    replies: int
 
 
 class OnlineWriter:
@@ -72,30 +74,46 @@ class OnlineWriter:
         with self._lock, _Failures(self):
             self._open()
 
-    def claim(self, fence_key: str | None, epoch: int) -> int | None:
+    def claim(
+        self,
+        fence_key: str | None,
+        epoch: int,
+        *,
+        flush: int | None = None,
+        required: int | None = None,
+        lost: bool = False,
+    ) -> bool:
         """Sets the fence to `epoch` and makes void every write under it that is still on its way.
 
-        Returns the epoch it held before, None if there was none: then this server has not seen our writes.
-        Raises FencedError if the fence holds a larger epoch; it is then left as it is. With None as the
+        `flush`: the last flush that Redis will have once the caller has written what it still owes; `required`:
+        the flush that it must have by now. Returns whether it lacks something of that, or `lost` says so: then
+        every key of the partition has to be written again, which the fence says until a `Batch.then` takes it
+        back. Raises FencedError if the fence holds a larger epoch; it is then left as it is. With None as the
         fence, for writing without one, only the server is noted.
         """
         with self._lock, _Failures(self):
             first = self._open()[0]
-            before = None
             if fence_key is not None:
-                before = self._touch(first, fence_key, epoch, exactly=False)
+
+                def then(before: Fence | None) -> Fence:
+                    if before is not None and before.epoch > epoch:
+                        raise guard.fenced(fence_key, epoch, before.epoch)
+                    owed = lost or (required is not None and (before is None or before.lost(required)))
+                    return Fence(epoch, flush, owed)
+
+                lost = self._touch(first, fence_key, then).sweep
             self._settle(fence_key)
             self._claims[fence_key] = first.run_id
-            return before
+            return lost
 
-    def check(self, fence_key: str | None, epoch: int) -> None:
+    def check(self, fence_key: str | None, epoch: int, after: int | None = None) -> None:
         """Writes nothing; raises what a write under this fence would raise now."""
         with self._lock, _Failures(self):
             first = self._open()[0]
             self._require_same_server(fence_key, first)
             if fence_key is not None:
                 first.send(guard.look(fence_key))
-                guard.require(first, fence_key, epoch)
+                guard.require(first, fence_key, epoch, after)
                 first.call(b"UNWATCH")
 
     def write(self, fence_key: str | None, epoch: int, chunks: Sequence[Chunk]) -> None:
@@ -117,18 +135,18 @@ class OnlineWriter:
                 self._require_same_server(batch.fence_key, first)
                 if batch.fence_key in self._unsettled:
                     if batch.fence_key is not None:
-                        self._touch(first, batch.fence_key, batch.epoch, exactly=True)
+                        self._touch_again(first, batch)
                     self._settle(batch.fence_key)
             failures.unsettled = {b.fence_key for b in batches}
-            tasks = [_Task(b.fence_key, b.epoch, c) for b in batches for c in b.chunks]
-            for _ in range(_DISTURBANCES):
-                if not tasks:
-                    return
-                tasks = self._round(iter(tasks))
-            if tasks:
-                raise UnavailableError(
-                    f"Redis at {self.address}: the fence {tasks[0].fence_key} is touched all the time"
-                )
+            for tasks in _steps(batches):
+                for _ in range(_DISTURBANCES):
+                    if not tasks:
+                        break
+                    tasks = self._round(iter(tasks))
+                if tasks:
+                    raise UnavailableError(
+                        f"Redis at {self.address}: the fence {tasks[0].fence_key} is touched all the time"
+                    )
 
     def _round(self, tasks: Iterator[_Task]) -> list[_Task]:
         """Every task once; those that wrote nothing because their fence was touched, though it may not have
@@ -143,30 +161,37 @@ class OnlineWriter:
                 turns.append((connection, None, task))
         while turns:
             connection, sent, task = turns.popleft()
-            if sent is not None and not connection.read_transaction(sent.chunk.replies):
+            if sent is not None and not connection.read_transaction(sent.replies):
                 again.append(sent)
             if task is None:
                 continue
             if task.fence_key is not None:
-                guard.require(connection, task.fence_key, task.epoch)
+                guard.require(connection, task.fence_key, task.epoch, task.after)
             following = next(tasks, None)
-            connection.send(guard.MULTI, task.chunk.payload, guard.EXEC, _look(following))
+            connection.send(guard.MULTI, task.payload, guard.EXEC, _look(following))
             turns.append((connection, task, following))
         return again
 
-    def _touch(self, connection: Connection, fence_key: str, epoch: int, *, exactly: bool) -> int | None:
+    def _touch(self, connection: Connection, fence_key: str, then: Callable[[Fence | None], Fence]) -> Fence:
+        """Sets the fence to what `then` makes of what it says; returns that."""
         for _ in range(_DISTURBANCES):
             connection.send(guard.look(fence_key))
-            current: int | None = epoch
-            if exactly:
-                guard.require(connection, fence_key, epoch)
-            else:
-                current = guard.seen(connection, fence_key)
-                if current is not None and current > epoch:
-                    raise guard.fenced(fence_key, epoch, current)
-            if guard.put(connection, fence_key, epoch):
-                return current
+            fence = then(guard.seen(connection, fence_key))
+            if guard.put(connection, fence_key, fence):
+                return fence
         raise UnavailableError(f"Redis at {self.address}: the fence {fence_key} is touched all the time")
+
+    def _touch_again(self, connection: Connection, batch: Batch) -> None:
+        """Sets a fence of ours to what it says."""
+        assert batch.fence_key is not None
+        for _ in range(_DISTURBANCES):
+            connection.send(guard.look(batch.fence_key))
+            current = guard.require(connection, batch.fence_key, batch.epoch, batch.after)
+            if guard.put(connection, batch.fence_key, current):
+                return
+        raise UnavailableError(
+            f"Redis at {self.address}: the fence {batch.fence_key} is touched all the time"
+        )
 
     def _settle(self, fence_key: str | None) -> None:
         """What an earlier, broken connection still had on its way can no longer take effect.
@@ -229,8 +254,25 @@ class _Failures:
             raise UnavailableError(f"Redis at {self.writer.address}: {exc or type(exc).__name__}") from exc
 
 
+def _steps(batches: Sequence[Batch]) -> Iterator[list[_Task]]:
+    """What is written, and after that the fences of flushes that did not fit into one transaction."""
+    first: list[_Task] = []
+    closing: list[_Task] = []
+    for b in batches:
+        end = b"" if b.then is None or b.fence_key is None else guard.setting(b.fence_key, b.then)
+        if end and len(b.chunks) == 1:
+            chunk = b.chunks[0]
+            first.append(_Task(b.fence_key, b.epoch, b.after, bytes(chunk.payload) + end, chunk.replies + 1))
+            continue
+        first += [_Task(b.fence_key, b.epoch, b.after, c.payload, c.replies) for c in b.chunks]
+        if end:
+            closing.append(_Task(b.fence_key, b.epoch, b.after, end, 1))
+    yield first
+    yield closing
+
+
 def _look(task: _Task | None) -> bytes:
     return b"" if task is None or task.fence_key is None else guard.look(task.fence_key)
 
 
-__all__ = ["Batch", "OnlineWriter", "ReplyError"]
+__all__ = ["Batch", "Fence", "OnlineWriter", "ReplyError"]

@@ -56,6 +56,11 @@ class Proxy:
         self.hang_up()
         _shut(self._far)
 
+    def point_to(self, port: int) -> None:
+        """From now on the lines lead to another server; those there were are broken."""
+        self._target = port
+        self.cut()
+
     def hang_up(self) -> None:
         """Breaks every line on the client's side; what it has sent still reaches the server."""
         _shut(self._near)

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from headrace.errors import FencedError, OnlineLostError, StateError, UnavailableError
-from headrace.online.write import Batch, OnlineWriter
+from headrace.online.write import Batch, Fence, OnlineWriter
 from headrace.types import Float64, Int64, String
 from tests.online.proxy import Proxy
 from tests.online.rows import SPACE, chunks, counted
@@ -227,3 +227,77 @@ def test_a_reader_never_sees_half_of_a_write(url: str, client: redis.Redis) -> N
         thread.join()
     assert torn == []
     assert len(seen) >= 30
+
+
+def test_a_fence_says_which_flush_is_there_and_says_it_with_the_last_write(
+    proxy: Proxy, client: redis.Redis
+) -> None:
+    """Whatever the number of chunks: while one is missing, the fence still names the flush before."""
+    seen: list[tuple[object, int]] = []
+    with OnlineWriter(proxy.url) as writer:
+        writer.claim(FENCE, 3, flush=7)
+        assert client.get(FENCE) == "3:7"
+
+        def note(data: bytes) -> bytes:
+            seen.append((client.get(FENCE), len(client.keys("shop:spend*"))))  # type: ignore[arg-type]
+            return data
+
+        for flush, chunk_keys in ((8, 10), (9, 150)):
+            proxy.before = note
+            batch = counted([f"{i}" for i in range(100)], flush, chunk_keys=chunk_keys)
+            writer.write_all([Batch(FENCE, 3, batch, flush - 1, Fence(3, flush))])
+            proxy.before = lambda data: data
+            assert client.get(FENCE) == f"3:{flush}"
+            assert {text for text, _ in seen} == {f"3:{flush - 1}"}
+            seen.clear()
+        writer.write_all([Batch(FENCE, 3, [], 9, Fence(3, 10, sweep=True))])
+        assert client.get(FENCE) == "3:10:s"
+
+
+@pytest.mark.parametrize("chunk_keys", [1, 150])
+def test_a_server_that_lost_the_last_flushes_is_found_out_before_anything_is_written(
+    url: str, client: redis.Redis, chunk_keys: int
+) -> None:
+    with OnlineWriter(url) as writer:
+        writer.claim(FENCE, 3, flush=1)
+        writer.write_all([Batch(FENCE, 3, counted(["a"], 1), 1, Fence(3, 2))])
+        writer.write_all([Batch(FENCE, 3, counted(["a"], 2), 2, Fence(3, 3))])
+        client.set(FENCE, "3:2")  # as a replica that had not seen the last one
+        with pytest.raises(OnlineLostError, match="is at flush 2, expected 3"):
+            writer.check(FENCE, 3, 3)
+        with pytest.raises(OnlineLostError, match="is at flush 2, expected 3"):
+            writer.write_all([Batch(FENCE, 3, counted(["a", "b"], 9, chunk_keys=chunk_keys), 3, Fence(3, 4))])
+        assert client.hget("shop:spend@3:a", "n") == "2"
+        assert client.get(FENCE) == "3:2"
+
+
+@pytest.mark.parametrize(
+    ("before", "required", "lost", "after"),
+    [
+        (None, None, False, "5:20"),  # nothing was ever written
+        (None, 18, True, "5:20:s"),  # flushed
+        ("4", 18, True, "5:20:s"),  # written by a version that did not count
+        ("4:17", 18, True, "5:20:s"),  # a replica that lagged
+        ("4:18", 18, False, "5:20"),  # all but the last flush, which the new owner brings
+        ("4:19", 18, False, "5:20"),
+        ("4:19:s", 18, True, "5:20:s"),  # a sweep was not finished
+    ],
+)
+def test_a_new_owner_learns_from_the_fence_what_redis_lacks(
+    url: str, client: redis.Redis, before: str | None, required: int | None, lost: bool, after: str
+) -> None:
+    if before is not None:
+        client.set(FENCE, before)
+    with OnlineWriter(url) as writer:
+        assert writer.claim(FENCE, 5, flush=20, required=required) is lost
+    assert client.get(FENCE) == after
+
+
+def test_a_loss_is_owed_until_it_is_made_good(url: str, client: redis.Redis) -> None:
+    with OnlineWriter(url) as writer, OnlineWriter(url) as following:
+        writer.claim(FENCE, 5, flush=20)
+        assert writer.claim(FENCE, 5, flush=20, lost=True)
+        writer.write_all([Batch(FENCE, 5, counted(["a"], 1), 20, Fence(5, 21, sweep=True))])
+        assert following.claim(FENCE, 6, flush=22, required=20)
+        following.write_all([Batch(FENCE, 6, counted(["a"], 1), 22, Fence(6, 23))])
+        assert not writer.claim(FENCE, 7, flush=24, required=23)
