@@ -65,19 +65,48 @@ def timed(
 
     With `later`, those of a closed window that it does not cover yet.
     """
-    start, end = bounds(aggregate.over, t, lateness)
-    if later:
-        start, end = end, math.inf
     out = []
-    for row in sorted(events, key=lambda r: (r["t"], r["order"])):
-        if not (start <= row["t"] < end and row["t"] <= t):
-            continue
+    for row in covered(events, aggregate.over, t, lateness, later):
         if aggregate.where is not None and values[aggregate.where](row) is not True:
             continue
         value = True if aggregate.expr is None else values[aggregate.expr](row)
         if value is not None and (aggregate.function != "count_if" or value):
             out.append((row["t"], value))
     return out
+
+
+def covered(events: list[Row], over: Any, t: int, lateness: int, later: bool) -> list[Row]:
+    """The events in the window as of t, by (event time, order)."""
+    events = [r for r in sorted(events, key=lambda r: (r["t"], r["order"])) if r["t"] <= t]
+    if over.kind == "session":
+        return session(sessions(events, over.gap, lateness), over, t, lateness, later)
+    start, end = bounds(over, t, lateness)
+    if later:
+        start, end = end, math.inf
+    return [r for r in events if start <= r["t"] < end]
+
+
+def sessions(events: list[Row], gap: int, lateness: int) -> list[list[Row]]:
+    """The maximal runs of sorted events less than a gap apart, without those too late for their record."""
+    out: list[list[Row]] = []
+    for row in events:
+        if row["t"] < row["now"] - (gap + lateness):
+            continue
+        if out and row["t"] - out[-1][-1]["t"] < gap:
+            out[-1].append(row)
+        else:
+            out.append([row])
+    return out
+
+
+def session(found: list[list[Row]], over: Any, t: int, lateness: int, later: bool) -> list[Row]:
+    """The session that t falls in, or the last that has ended for good; `later`: one that has not, if closed."""
+    if not over.closed:
+        return found[-1] if found and not later and found[-1][-1]["t"] > t - over.gap else []
+    ended = [s[-1]["t"] + over.gap + lateness <= t for s in found]
+    if later:
+        return next((s for s, e in zip(found, ended, strict=True) if not e), [])
+    return found[sum(ended) - 1] if any(ended) else []
 
 
 def compute(aggregate: Any, xs: list[Any]) -> Any:
@@ -208,12 +237,28 @@ class Entity:
         if self.over and not fixed:
             self.events = []
 
-    def forget(self, view: Any, lateness: int, values: Mapping[str, Callable], clock: float) -> None:
-        """An entity of which nothing counts, now or later, is removed from state, once the clock keeps its T."""
+    def forget(
+        self,
+        view: Any,
+        lateness: int,
+        values: Mapping[str, Callable],
+        clock: float,
+        recorded: float = -math.inf,
+    ) -> None:
+        """An entity of which nothing counts, now or later, is removed from state, once the clock keeps its T.
+
+        `recorded`: events still to come have, but for the lateness, no earlier record; sessions wait for that.
+        """
         parts = [p for a in view.features.values() for p in a.parts or (a,)]
         alive = any(
-            select(self.events, p, self.t, lateness, values, later) for p in parts for later in (False, True)
+            select(self.events, p, self.t, lateness, values, later)
+            for p in parts
+            if p.over.kind != "session"
+            for later in (False, True)
         )
+        for window in {p.over for p in parts if p.over.kind == "session"}:
+            newest = sessions(self.events, window.gap, lateness)[-1:]
+            alive |= any(window.closed or s[-1]["t"] > recorded - 2 * (window.gap + lateness) for s in newest)
         if not alive and self.t <= clock:
             self.events = []
 

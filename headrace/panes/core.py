@@ -23,7 +23,10 @@ from headrace.panes.grouping import Batch, group
 from headrace.panes.heads import NEVER, UNKNOWN, Heads, Layout, entity_of, head_keys
 from headrace.panes.incoming import Incoming
 from headrace.panes.levels import Level
+from headrace.panes.progress import KEY as PROGRESS
+from headrace.panes.progress import Progress
 from headrace.panes.runs import Moved, move
+from headrace.panes.sessions import move_sessions
 from headrace.panes.tails import Tails
 
 Clock: TypeAlias = Literal["wall", "event"] | int
@@ -83,9 +86,15 @@ class ViewCore:
         t = _now(batch, heads, clock)
         reset, counts, newest, oldest = self._aged(batch, heads, t)
 
+        progress = self._progress(batch, rows, read)
+        applied = progress.of(batch.partition) if progress else t
         incoming, tails = Incoming(rows, batch), Tails(self.layout, batch, state_keys, read)
         moved = []
         for number, level in enumerate(self.plan.levels):
+            if level.gap:
+                made, known_sessions = incoming.sessions(level, counts), heads.panes[number]
+                moved.append(move_sessions(level, made, known_sessions, t, reset, applied))
+                continue
             fresh = incoming.panes(level, level.oldest(t), counts)
             panes, summaries = heads.panes[number], heads.summaries[number]
             moved.append(move(level, fresh, panes, summaries, t, reset, tails.reader(number)))
@@ -96,7 +105,7 @@ class ViewCore:
         known = np.zeros(len(batch), "?")
         known[heads.known] = True
         keep = alive | (known | (t > clock)) & (t > clock)
-        change = self._change(shown, alive, t, newest)
+        change = self._change(shown, moved, alive, t, newest)
         timer = np.where(fired | (change < heads.timer), change, heads.timer)
         after = Heads(
             np.flatnonzero(keep),
@@ -109,13 +118,16 @@ class ViewCore:
         )
         writes = self._writes(batch, state_keys, after, known & ~keep)
         tails.add_to(writes)
+        for partition, value in progress.changes().items() if progress else ():
+            writes[partition].keys.append(PROGRESS)
+            writes[partition].values.append(value)
         _add_timers(
             batch, state_keys, writes, timer, keep & (timer != NEVER) & (fired | (timer != heads.timer))
         )
         return Update(
             {p: w for p, w in writes.items() if w.keys or w.timers},
             self._online(batch, after, known, asked, shown),
-            late_events=self._late(batch, counts, t),
+            late_events=self._late(incoming, counts, t),
             rows=given,
             entities=len(batch),
             capped=shown.capped,
@@ -164,19 +176,33 @@ class ViewCore:
             return shown
         return replace(shown, present=shown.present & ((newest == UNKNOWN) | (newest + self.plan.ttl > t)))
 
-    def _late(self, batch: Batch, counts: Bools | None, t: Ints) -> int:
-        """How many rows are before every window."""
-        if any(level.step == 0 for level in self.plan.levels) or not len(batch.entity):
-            return 0
-        horizon = np.min([level.start_of(level.oldest(t)) for level in self.plan.levels], axis=0)
-        late = batch.rows.time < horizon[batch.entity]
-        return int((late if counts is None else late & counts).sum())
+    def _progress(self, batch: Batch, rows: pl.DataFrame, read: Read) -> Progress | None:
+        """How far the records of each partition have come; None for a view without sessions."""
+        if not any(level.gap for level in self.plan.levels):
+            return None
+        return Progress([p for p, _, _ in batch.slices()], read, rows)
 
-    def _change(self, shown: Values, alive: Bools, t: Ints, newest: Ints) -> Ints:
+    def _late(self, incoming: Incoming, counts: Bools | None, t: Ints) -> int:
+        """How many rows are too late for every window."""
+        entity, time = incoming.batch.entity, incoming.batch.rows.time
+        late = np.ones(len(entity), "?") if counts is None else counts.copy()
+        for level in self.plan.levels:
+            if level.gap:
+                late &= ~incoming.in_time(level)
+            elif level.step == 0:
+                return 0
+            else:
+                late &= time < level.start_of(level.oldest(t))[entity]
+        return int(late.sum())
+
+    def _change(self, shown: Values, moved: Sequence[Moved], alive: Bools, t: Ints, newest: Ints) -> Ints:
         """The next instant at which an entity has to be looked at; NEVER for none, and with a fixed clock."""
         if self.fixed is not None:
             return np.full(len(t), NEVER)
         change = shown.change
+        for level in moved:
+            if level.wake is not None:
+                change = np.minimum(change, level.wake)
         if self.plan.ttl is not None:
             change = np.where(alive, np.minimum(change, newest + self.plan.ttl), change)
         return np.where(alive, change, t)  # one that is kept for its T alone goes when the clock is there

@@ -13,6 +13,7 @@ from headrace.panes.features import Feature
 from headrace.panes.levels import Level
 from headrace.panes.reading import View, read
 from headrace.panes.runs import Moved
+from headrace.panes.sessions import read_sessions
 from headrace.windows import FOREVER
 
 
@@ -36,7 +37,8 @@ def values(levels: Sequence[Level], features: Sequence[Feature], moved: Sequence
 
     def partial(level: int, window: int, slot: int) -> Partials:
         if (level, window) not in views:
-            view = read(levels[level], levels[level].windows[window], moved[level], t)
+            how = read_sessions if levels[level].gap else read
+            view = how(levels[level], levels[level].windows[window], moved[level], t)
             views[level, window] = view
             np.minimum(change, view.change, out=change)
         key = (level, window, slot)

@@ -15,6 +15,7 @@ from headrace.aggregates.partials import Bools, Ints
 from headrace.panes.cells import starts_of
 from headrace.panes.grouping import Batch
 from headrace.panes.heads import UNKNOWN, Heads
+from headrace.panes.intervals import begins, reached
 
 
 @dataclass(frozen=True)
@@ -38,20 +39,14 @@ def chains(batch: Batch, heads: Heads, t: Ints, ttl: int) -> Chains:
     order = np.lexsort((first, entity))
     entity, first, last = entity[order], first[order], last[order]
 
-    # The largest `last` so far within each entity: ranks by (entity, last) grow from entity to entity.
-    ranked = np.lexsort((last, entity))
-    rank = np.empty(len(entity), "i8")
-    rank[ranked] = np.arange(len(entity))
-    reached = last[ranked][np.maximum.accumulate(rank)] if len(rank) else last
-
-    begins = np.ones(len(entity), "?")
-    begins[1:] = (entity[1:] != entity[:-1]) | (first[1:] - reached[:-1] >= ttl)
-    start = np.maximum.accumulate(np.where(begins, np.arange(len(entity)), 0))
+    so_far = reached(entity, last)
+    new = begins(entity, first, so_far, ttl)
+    start = np.maximum.accumulate(np.where(new, np.arange(len(entity)), 0))
     ends = np.append(starts_of(entity)[1:], len(entity)) - 1 if len(entity) else np.zeros(0, "i8")
     chain = np.zeros(n, "i8")
     newest, oldest = np.full(n, UNKNOWN), np.full(n, UNKNOWN)
     chain[entity[ends]] = start[ends]
-    newest[entity[ends]] = reached[ends]
+    newest[entity[ends]] = so_far[ends]
     oldest[entity[ends]] = first[start[ends]]
 
     over = (newest != UNKNOWN) & (newest + ttl <= t)

@@ -72,8 +72,7 @@ class Layout:
         self.levels = tuple(levels)
         self.shapes = tuple(Shape(tuple(s.algebra for s in level.slots)) for level in levels)
         text = "; ".join(
-            f"{lv.step}+{lv.offset}/{lv.run}: " + ", ".join(f"{s.algebra.layout} {s.input}" for s in lv.slots)
-            for lv in levels
+            f"{_named(lv)}: " + ", ".join(f"{s.algebra.layout} {s.input}" for s in lv.slots) for lv in levels
         )
         self.tag = (crc32(text.encode()) << 8) | VERSION
         self.width = _FIXED + len(self.levels)
@@ -159,6 +158,10 @@ class Layout:
                 f"the state of this view has another layout: expected tag {self.tag:#x}, got {got:#x}. "
                 "Another definition or an older release wrote it: give the view a new version, or delete it"
             )
+
+
+def _named(level: Level) -> str:
+    return f"sessions {level.gap}" if level.gap else f"{level.step}+{level.offset}/{level.run}"
 
 
 def _cells(section: Section, known: Ints, base: Ints) -> Cells:

@@ -4,6 +4,8 @@ them.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import polars as pl
 
@@ -11,7 +13,9 @@ from headrace.aggregates.algebra import Algebra
 from headrace.aggregates.partials import Bools, Ints, Partials
 from headrace.panes.cells import Cells, none_of
 from headrace.panes.grouping import Batch
+from headrace.panes.intervals import begins
 from headrace.panes.levels import Level, Slot
+from headrace.panes.progress import recorded
 
 
 class Incoming:
@@ -47,6 +51,27 @@ class Incoming:
             slots.append(slot.algebra.merge(rows if chosen is None else rows.take(chosen), starts))
         cells = Cells(entity[starts], index[starts], tuple(slots))
         return cells.take(np.logical_or.reduce([s.has for s in cells.slots]))
+
+    def in_time(self, level: Level) -> Bools:
+        """Which rows count for the level's sessions: those not too late for their own record's timestamp."""
+        made: Bools = self._recorded - self.batch.rows.time <= level.gap + level.lateness
+        return made
+
+    def sessions(self, level: Level, counts: Bools | None) -> Cells:
+        """The sessions that the rows make by themselves, sorted; without rows that do not count."""
+        keep = self.in_time(level)
+        chosen = np.flatnonzero(keep if counts is None else keep & counts)
+        algebras = [s.algebra for s in level.slots]
+        if not len(chosen):
+            return none_of(algebras)
+        entity, time = self.batch.entity[chosen], self.batch.rows.time[chosen]
+        starts = np.flatnonzero(begins(entity, time, time, level.gap))
+        slots = [s.algebra.merge(self._partials(s).take(chosen), starts) for s in level.slots]
+        return Cells(entity[starts], np.zeros(len(starts), "i8"), tuple(slots))
+
+    @cached_property
+    def _recorded(self) -> Ints:
+        return recorded(self.frame).to_numpy()[self.batch.at]
 
     def _partials(self, slot: Slot) -> Partials:
         key = (slot.algebra, slot.input)

@@ -37,7 +37,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class Level:
-    """Panes of one step. `step` is 0 for the lifetime's single pane; `run` is 0 where there are no runs."""
+    """Panes of one step. `step` is 0 for the lifetime's single pane; `run` is 0 where there are no runs.
+
+    `gap` is above 0 for sessions, which have no step: their cells are sessions, by `headrace.panes.sessions`.
+    """
 
     step: int
     offset: int
@@ -45,6 +48,7 @@ class Level:
     windows: tuple[Window, ...]
     lateness: int
     run: int
+    gap: int = 0
 
     def index_of(self, time: Ints) -> Ints:
         """The pane of each instant."""

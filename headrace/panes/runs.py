@@ -27,7 +27,7 @@ class Moved:
     `panes` are all panes at hand (the newest run's, and those of tails that were read), live and sorted;
     `loaded` says of each summary whether its run's panes are among them. `head` are the panes to keep in the
     head. `tails` are the panes of tail records to write, whole runs of them; `gone` the (entity, run) to
-    delete.
+    delete. `wake`: when each entity is to be looked at again to let sessions go, FOREVER or None for never.
     """
 
     panes: Cells
@@ -36,6 +36,7 @@ class Moved:
     head: Cells
     tails: Cells
     gone: tuple[Ints, Ints]
+    wake: Ints | None = None
 
 
 def move(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from headrace.aggregates.declare import UNSET, Aggregate
+from headrace.aggregates.extent import Extent
 from headrace.aggregates.functions import compile_function
 from headrace.definitions import FeatureView
 from headrace.durations import format_duration
@@ -16,8 +17,11 @@ from headrace.functions import Function
 from headrace.panes.features import Feature, Part
 from headrace.panes.levels import Level, Slot, run_of
 from headrace.plan.compiling import Mistakes, compiled, condition
-from headrace.types import Bool, DataType, Float64, Int8, Int16, Int32, List, Null, is_numeric
+from headrace.types import Bool, DataType, Float64, Int8, Int16, Int32, List, Null, Timestamp, is_numeric
 from headrace.windows import Window, step_of
+
+EXTENT = Extent(Timestamp)
+"""The first slot of every session: from when to when it reaches."""
 
 
 @dataclass
@@ -41,22 +45,22 @@ class FeaturePlan:
     deterministic: bool = True
     features: list[Feature] = field(default_factory=list)
     windows: dict[str, tuple[Window, ...]] = field(default_factory=dict)
-    _levels: dict[tuple[int, int], _Level] = field(default_factory=dict)
+    _levels: dict[tuple[int, int, int], _Level] = field(default_factory=dict)
 
     @property
     def levels(self) -> tuple[Level, ...]:
         """The levels, in the order that features first need them."""
         out = []
-        for (step, offset), level in self._levels.items():
+        for (step, offset, gap), level in self._levels.items():
             run = run_of(level.windows, step, self.lateness)
             slots, windows = tuple(level.slots), tuple(level.windows)
-            out.append(Level(step, offset, slots, windows, self.lateness, run))
+            out.append(Level(step, offset, slots, windows, self.lateness, run, gap))
         return tuple(out)
 
     def place(self, window: Window, slots: list[Slot]) -> tuple[int, int, tuple[int, ...]]:
         """The numbers of the window's level, of the window in it, and of the slots in it."""
-        key = (step_of(window), window.offset)
-        level = self._levels.setdefault(key, _Level())
+        key = (step_of(window), window.offset, window.gap or 0)
+        level = self._levels.setdefault(key, _Level([Slot(EXTENT, None)] if window.gap else []))
         for slot in slots:
             if slot not in level.slots:
                 level.slots.append(slot)
@@ -95,10 +99,7 @@ def _part(
 ) -> tuple[Part, Window] | None:
     window = aggregate.over
     assert window is not None
-    if window.kind == "session":
-        mistakes.add("session windows are not supported yet", where, got=str(window))
-        return None
-    if window.kind != "lifetime":
+    if window.size is not None:
         step = step_of(window, view.granularity)
         window = replace(window, step=step, offset=window.offset % step)
     made = _input(plan, aggregate, functions, where, mistakes)

@@ -13,6 +13,7 @@ from headrace.errors import ProjectError
 from headrace.functions import Function
 from headrace.panes.features import Feature
 from headrace.panes.levels import Level
+from headrace.panes.progress import RECORDED
 from headrace.plan.compiling import Mistakes, compile_rows
 from headrace.plan.features import compile_features
 from headrace.plan.fingerprint import fingerprint_of
@@ -78,6 +79,8 @@ class ViewPlan:
             "_event_time": pl.Int64(),
             "_order": pl.Int64(),
         }
+        if any(level.gap for level in self.levels):
+            meta[RECORDED] = pl.Int64()
         return {**meta, **{k: t.polars for k, t in self.inputs.items()}}
 
 
@@ -115,6 +118,7 @@ def plan_view(view: FeatureView, *, functions: Mapping[str, Function] | None = N
         schema=rows.schema,
         keys=view.entity.keys,
         inputs=features.exprs,
+        meta=(RECORDED,) if any(level.gap for level in features.levels) else (),
     )
     expressions = [e for _, e in rows.columns] + ([rows.where] if rows.where else [])
     return ViewPlan(

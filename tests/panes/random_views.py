@@ -57,6 +57,7 @@ def window() -> st.SearchStrategy[Any]:
             lambda p, c, o: windows.hopping(*map(seconds, p), closed=c, offset=o), steps, closed, offset
         ),
         st.builds(lambda p, o: windows.rolling(*map(seconds, p), offset=o), steps, offset),
+        st.builds(lambda g, c: windows.session(seconds(g), closed=c), st.sampled_from([1, 5, 20]), closed),
         st.just(windows.lifetime()),
     )
 
@@ -173,11 +174,15 @@ def rows() -> st.SearchStrategy[Any]:
 
 @st.composite
 def streams(draw: st.DrawFn, max_size: int = 40) -> list[dict[str, Any]]:
-    """Events in arrival order: time moves on in jumps, some events are late, some of one time."""
+    """Events in arrival order: time moves on in jumps, some events are late or early, some of one time."""
     now, out = draw(st.integers(-100, 100)) * SECOND, []
     for row in draw(st.lists(rows(), max_size=max_size)):
-        now += draw(st.sampled_from([0, 0, 1, 1_000, 300_000, SECOND, 4 * SECOND, 40 * SECOND]))
-        behind = draw(st.sampled_from([0, 0, 0, 0, 1, 500_000, 2 * SECOND, 9 * SECOND, 70 * SECOND]))
+        now += draw(st.sampled_from([0, 0, 1, 1_000, 300_000, SECOND, 4 * SECOND, 12 * SECOND, 40 * SECOND]))
+        behind = draw(
+            st.sampled_from(
+                [0, 0, 0, 0, 1, 500_000, 2 * SECOND, 9 * SECOND, 70 * SECOND, -SECOND, -30 * SECOND]
+            )
+        )
         out.append({**row, "t": now - behind, "now": now})
     return out
 

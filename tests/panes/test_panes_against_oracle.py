@@ -32,6 +32,7 @@ def run_both(view: Any, stream: list[dict[str, Any]], clock: Any, data: st.DataO
     engine = Engine(plan_view(view), clock)
     lateness = view.source.lateness
     entities: dict[str, Entity] = defaultdict(Entity)
+    recorded: dict[int, float] = dict.fromkeys((0, 1), -math.inf)
     wall, at = -1000 * SECOND, 0
     while at < len(stream):
         size = data.draw(st.integers(1, 8), label="events in the flush")
@@ -48,6 +49,8 @@ def run_both(view: Any, stream: list[dict[str, Any]], clock: Any, data: st.DataO
         counted = [ev for ev in batch if isinstance(clock, str) or ev["t"] <= clock]
         if view.where is not None:
             counted = [ev for ev in counted if VALUES[view.where](ev) is True]
+        for ev in counted:
+            recorded[ev["e"] % 2] = max(recorded[ev["e"] % 2], ev["now"])
         for key in {str(ev["e"]) for ev in counted} | set(entities):
             mine = [ev for ev in counted if str(ev["e"]) == key]
             fixed = not isinstance(clock, str)
@@ -55,7 +58,7 @@ def run_both(view: Any, stream: list[dict[str, Any]], clock: Any, data: st.DataO
         for key, entity in entities.items():
             expected = entity.features(view, lateness, VALUES)
             check(view, engine.online.get(key), expected, entity, lateness)
-            entity.forget(view, lateness, VALUES, engine.clocks[int(key) % 2])
+            entity.forget(view, lateness, VALUES, engine.clocks[int(key) % 2], recorded[int(key) % 2])
             assert bool(entity.events) <= ((int(key) % 2, b"h" + key.encode()) in engine.state)
 
 
