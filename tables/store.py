@@ -19,6 +19,7 @@ import os
 import shutil
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -161,8 +162,13 @@ class StateStore:
         self._db.delete_range(prefix, prefix + b"\xff" * 8)
 
     def close(self) -> None:
-        """Put everything on disk and let go of the folder."""
-        self._db.flush()
+        """Put everything on disk and let go of the folder. Raises StateError if the disk refuses."""
+        try:
+            self._db.flush()
+        except Exception as exc:  # rocksdict raises bare Exception with RocksDB's text
+            with suppress(Exception):  # it tries the same again
+                self._db.close()
+            raise StateError(f"the state folder {self.path} cannot be written: {exc}") from exc
         self._db.close()
 
 

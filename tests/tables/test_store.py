@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -60,3 +62,19 @@ def test_a_partition_is_cleared_alone(tmp_path: Path) -> None:
     ]
     assert left == [None, b"x", b"x", b"x"]
     store.close()
+
+
+def test_a_disk_that_refuses_is_named_when_the_folder_is_closed(tmp_path: Path) -> None:
+    store = StateStore(tmp_path / "s", "shop")  # with a changelog: what was written is in memory alone
+    batch = Batch()
+    for i in range(50):
+        batch.put(b"%d" % i, os.urandom(10_000))
+    store.write(batch)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(StateError, match=f"state folder {tmp_path}/s cannot be written"):
+            store.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    StateStore(tmp_path / "s", "shop").close()

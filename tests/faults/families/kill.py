@@ -52,7 +52,7 @@ def ten_in_a_row(scene: Scene) -> None:
 def folder_deleted(scene: Scene) -> None:
     """Its disk dies with it: the successor has nothing but the changelog. Twice."""
     for _ in range(2):
-        scene.workers["w1"].kill()
+        scene.retire("w1").kill()
         shutil.rmtree(scene.folder / "state-w1")
         scene.flow(50, 200)
         scene.worker()

@@ -32,9 +32,13 @@ def full_disk(scene: Scene) -> None:
         filler = folder / "filler"
         fill(filler)
         scene.retire("w1")  # it may end: that is no wrong value
+        scene.traffic.rate *= 5  # what is in memory comes to the disk soon
         scene.until("a word about the disk", lambda: not worker.running or says_full(worker))
+        scene.traffic.rate = scene.fault.rate
         scene.last(3)
         filler.unlink()
+        number = scene.traffic.orders.number
+        scene.until("an end, or fresh values", lambda: not worker.running or scene.reader.fresh(number))
         if not worker.running:
             assert says_full(worker), (
                 f"ended with {worker.code}, and not a word of the disk:\n{worker.log_tail(40)}"
