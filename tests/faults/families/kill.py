@@ -9,6 +9,7 @@ from functools import partial
 
 from tests.faults.fault import Fault
 from tests.faults.scene import Scene
+from tests.integration.deployment import Process
 
 STEPS = ("after_changelog", "after_rocksdb", "after_redis")
 COMMIT_STEPS = ("before_commit", "after_commit")
@@ -19,7 +20,7 @@ def at_step(scene: Scene, step: str) -> None:
     scene.workers["w1"].kill()
     for most in (1, 5, 30):
         process = scene.worker(failpoint=f"{step}:{scene.rng.randint(1, most)}")
-        ended_by_kill(scene, process.ended(scene.fault.seconds), step)
+        ended_by_kill(scene, process, step)
     scene.healed()
     scene.worker()
 
@@ -29,13 +30,14 @@ def at_commit(scene: Scene, step: str) -> None:
     scene.histories["h1"].kill()
     for most in (1, 3):
         process = scene.history(failpoint=f"{step}:{scene.rng.randint(1, most)}")
-        ended_by_kill(scene, process.ended(scene.fault.seconds), step)
+        ended_by_kill(scene, process, step)
     scene.healed()
     scene.history()
 
 
-def ended_by_kill(scene: Scene, code: int, step: str) -> None:
-    assert code == -signal.SIGKILL, f"{step}: ended with {code}:\n{scene.workers['w1'].log_tail(30)}"
+def ended_by_kill(scene: Scene, process: Process, step: str) -> None:
+    code = process.ended(scene.fault.seconds)
+    assert code == -signal.SIGKILL, f"{step}: ended with {code}:\n{process.log_tail(30)}"
 
 
 def ten_in_a_row(scene: Scene) -> None:

@@ -80,7 +80,10 @@ def deleted_while_down(scene: Scene) -> None:
 
 def corrupted_while_down(scene: Scene) -> None:
     """Bytes of its files overwritten while it is down: it heals itself, or says so and is given an empty folder."""
-    scene.workers["w1"].kill() if scene.rng.random() < 0.5 else scene.stop("w1")
+    if scene.rng.random() < 0.5:
+        scene.retire("w1").kill()
+    else:
+        scene.stop("w1")
     files = sorted(p for p in (scene.folder / "state-w1").rglob("*") if p.is_file() and p.stat().st_size > 64)
     suffix = scene.rng.choice([".sst", "MANIFEST", ".log", "OPTIONS", "CURRENT"])
     hit = [p for p in files if suffix in p.name] or files

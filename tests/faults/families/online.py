@@ -14,7 +14,7 @@ OWN: frozenset[Own] = frozenset({"redis"})
 def stopped(scene: Scene) -> None:
     """Down for some seconds, and back without a key."""
     scene.redis.stop()
-    scene.flow(200, 1_500)
+    scene.last(scene.rng.uniform(2, 12))
     scene.redis.start()
     scene.healed()
 
@@ -23,7 +23,7 @@ def killed(scene: Scene) -> None:
     """The same by SIGKILL, twice."""
     for _ in range(2):
         scene.redis.kill()
-        scene.flow(100, 600)
+        scene.last(scene.rng.uniform(0.5, 6))
         scene.redis.start()
         scene.flow(100, 400)
     scene.healed()
