@@ -15,6 +15,7 @@ from tests.faults.fault import Fault
 from tests.faults.ground import Ground
 from tests.faults.results import Result, commit
 from tests.faults.scene import TASKS, Scene
+from tests.faults.topic import Order
 from tests.integration.polling import until
 from tests.stack.kafka import admin
 from tests.stack.whole import Addresses
@@ -95,7 +96,8 @@ def _refused(scene: Scene) -> None:
 
 
 def _compare(scene: Scene, result: Result) -> None:
-    """Poll until all is right, or the deadline passes; then look once more after everything was stopped."""
+    """Poll until all is right, or the deadline passes; look once more after everything was stopped; then at state."""
+    fault = scene.fault
     orders, bad = verdict.on_topic(scene)
     last = verdict.Verdict()
 
@@ -105,7 +107,7 @@ def _compare(scene: Scene, result: Result) -> None:
         last = verdict.Verdict()
         try:
             last.add(verdict.online(scene, orders))
-            if not scene.fault.refuses:
+            if not fault.refuses:
                 last.add(verdict.history(scene, orders))
             if not last.wrong:
                 last.add(verdict.dead_letters(scene, bad))
@@ -113,7 +115,7 @@ def _compare(scene: Scene, result: Result) -> None:
             last.wrong.append(repr(exc))
         return not last.wrong
 
-    deadline = time.monotonic() + scene.fault.seconds
+    deadline = time.monotonic() + fault.seconds
     while not look() and time.monotonic() < deadline:
         time.sleep(0.3)
     result.features = len(orders)
@@ -128,9 +130,40 @@ def _compare(scene: Scene, result: Result) -> None:
         scene.workers.clear()
         scene.histories.clear()
         look()
+    if not last.wrong and not fault.refuses:
+        last.add(_state(scene, orders))
     result.lost, result.twice, result.wrong = last.lost, last.twice, len(last.wrong)
     if last.wrong:
         result.problems.append("\n".join([f"{len(last.wrong)} differences", *last.wrong[:12]]))
+
+
+def _state(scene: Scene, orders: list[Order]) -> verdict.Verdict:
+    """State, by what a worker makes of it: Redis is emptied, and every value must come back though nothing arrives.
+
+    The worker has the folder that was left, or an empty one and so the changelog alone.
+    """
+    scene.reader.stop()
+    with redis.Redis.from_url(scene.deployment.environment["HEADRACE_REDIS__URL"]) as client:
+        for key in client.scan_iter(match=f"{scene.deployment.project}:*", count=10_000):
+            client.delete(key)
+    assert not verdict.hashes(scene, "by_shop@1")
+    kept = scene.folder / "state-w1"
+    worker = scene.worker(state=kept.name if kept.exists() and scene.rng.random() < 0.5 else "state-empty")
+    last = verdict.Verdict()
+
+    def look() -> bool:
+        nonlocal last
+        scene.alive()
+        last = verdict.online(scene, orders)
+        return not last.wrong
+
+    deadline = time.monotonic() + scene.fault.seconds
+    while not look() and time.monotonic() < deadline:
+        time.sleep(0.3)
+    worker.kill()
+    scene.workers.clear()
+    last.wrong = [f"state: {line}" for line in last.wrong]
+    return last
 
 
 def _clean(scene: Scene) -> None:
