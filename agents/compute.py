@@ -206,6 +206,7 @@ class Computer:
             counts = flushes[next(iter(tasks))].counts
             counts["late_events"] += update.late_events
             counts["capped"] += update.capped
+            counts["copies"] += update.copies
 
     def instant(self, task: Task, now: int) -> int:
         """The clock of a partition (spec, section 3): wall, the newest event time accepted, or fixed."""

@@ -52,7 +52,7 @@ class TaskFlush:
     events: int = 0
     dead: int = 0
     counts: Counter[str] = field(default_factory=Counter)
-    """What else happened, by name: late_events, null_keys, tombstones, capped, after_clock."""
+    """What else happened, by name: late_events, null_keys, tombstones, capped, copies, after_clock."""
     entities: int = 0
 
     def marker(self, table: TablePartition, **changes: object) -> Marker:

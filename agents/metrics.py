@@ -64,6 +64,7 @@ _COUNTS = {
     "null_keys": "events that a view skipped for a null in its entity key",
     "tombstones": "records with a null value, which are no events",
     "capped": "values that did not fit their type",
+    "copies": "events left out, since another of their event id came before",
     "after_clock": "events later than a fixed clock, for history alone",
 }
 

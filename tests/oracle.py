@@ -75,6 +75,20 @@ def timed(
     return out
 
 
+def without_copies(events: list[Row], dedup: int | None) -> list[Row]:
+    """Events in the order they came, without those of an id that came less than `dedup` before, by their records."""
+    first: dict[Any, int] = {}
+    out = []
+    for row in events:
+        key = (row["place"], row["id"])
+        if dedup is not None and row["id"] is not None:
+            if key in first and abs(row["now"] - first[key]) < dedup:
+                continue
+            first[key] = row["now"]
+        out.append(row)
+    return out
+
+
 def covered(events: list[Row], over: Any, t: int, lateness: int, later: bool) -> list[Row]:
     """The events in the window as of t, by (event time, order)."""
     events = [r for r in sorted(events, key=lambda r: (r["t"], r["order"])) if r["t"] <= t]

@@ -15,6 +15,7 @@ import polars as pl
 
 from headrace.aggregates.partials import Bools, Ints
 from headrace.panes.cells import Cells
+from headrace.panes.duplicates import Copies
 from headrace.panes.emitting import Values, values
 from headrace.panes.expiry import chains
 from headrace.panes.features import Feature
@@ -23,7 +24,6 @@ from headrace.panes.grouping import Batch, group
 from headrace.panes.heads import NEVER, UNKNOWN, Heads, Layout, entity_of, head_keys
 from headrace.panes.incoming import Incoming
 from headrace.panes.levels import Level
-from headrace.panes.progress import KEY as PROGRESS
 from headrace.panes.progress import Progress
 from headrace.panes.runs import Moved, move
 from headrace.panes.sessions import move_sessions
@@ -41,6 +41,10 @@ class Planned(Protocol):
     def computed(self) -> tuple[Feature, ...]: ...
     @property
     def ttl(self) -> int | None: ...
+    @property
+    def dedup(self) -> int | None: ...
+    @property
+    def lateness(self) -> int: ...
 
 
 class ViewCore:
@@ -70,6 +74,10 @@ class ViewCore:
         given = len(rows)
         if self.fixed is not None and given:
             rows = rows.filter(pl.col("_event_time") <= self.fixed)
+        progress = self._progress(rows, due, read)
+        copies = None if self.plan.dedup is None else Copies(rows, read, self.plan.dedup)
+        if copies is not None:
+            rows = copies.rows
         batch = group(rows, due)
         state_keys = head_keys(batch.keys)
         stored: list[bytes | None] = []
@@ -86,7 +94,6 @@ class ViewCore:
         t = _now(batch, heads, clock)
         reset, counts, newest, oldest = self._aged(batch, heads, t)
 
-        progress = self._progress(batch, rows, read)
         applied = progress.of(batch.partition) if progress else t
         incoming, tails = Incoming(rows, batch), Tails(self.layout, batch, state_keys, read)
         moved = []
@@ -118,9 +125,9 @@ class ViewCore:
         )
         writes = self._writes(batch, state_keys, after, known & ~keep)
         tails.add_to(writes)
-        for partition, value in progress.changes().items() if progress else ():
-            writes[partition].keys.append(PROGRESS)
-            writes[partition].values.append(value)
+        if progress is not None:
+            _add(writes, progress.changes())
+            _add(writes, copies.changes(progress.slowest(), self.plan.lateness) if copies else {})
         _add_timers(
             batch, state_keys, writes, timer, keep & (timer != NEVER) & (fired | (timer != heads.timer))
         )
@@ -131,6 +138,7 @@ class ViewCore:
             rows=given,
             entities=len(batch),
             capped=shown.capped,
+            copies=copies.dropped if copies else 0,
         )
 
     def timers_of(self, keys: Sequence[bytes], values: Sequence[bytes]) -> list[Timer]:
@@ -176,11 +184,13 @@ class ViewCore:
             return shown
         return replace(shown, present=shown.present & ((newest == UNKNOWN) | (newest + self.plan.ttl > t)))
 
-    def _progress(self, batch: Batch, rows: pl.DataFrame, read: Read) -> Progress | None:
-        """How far the records of each partition have come; None for a view without sessions."""
-        if not any(level.gap for level in self.plan.levels):
+    def _progress(
+        self, rows: pl.DataFrame, due: Mapping[int, Sequence[Timer]], read: Read
+    ) -> Progress | None:
+        """How far the records of each partition have come; None for a view that does not ask."""
+        if self.plan.dedup is None and not any(level.gap for level in self.plan.levels):
             return None
-        return Progress([p for p, _, _ in batch.slices()], read, rows)
+        return Progress({*rows["_partition"].unique().to_list(), *due}, read, rows)
 
     def _late(self, incoming: Incoming, counts: Bools | None, t: Ints) -> int:
         """How many rows are too late for every window."""
@@ -278,6 +288,13 @@ def _alive(moved: Sequence[Moved], n: int) -> Bools:
         for cells in (level.head, level.summaries):
             alive[cells.entity] = True
     return alive
+
+
+def _add(writes: dict[int, Writes], more: Mapping[int, Writes]) -> None:
+    for partition, given in more.items():
+        its = writes.setdefault(partition, Writes())
+        its.keys += given.keys
+        its.values += given.values
 
 
 def _add_timers(

@@ -37,7 +37,8 @@ class Update:
     one typed column for each feature (null: absent), ``_event_time`` and ``_as_of`` Int64 microseconds,
     ``_ttl`` Int64 milliseconds or null, ``_remove`` Bool (the entity is to leave the online store).
     `late_events` were too late for every window; `rows` came in; `entities` are those that had rows or
-    timers; `capped` values did not fit their type (an integer sum beyond Int64).
+    timers; `capped` values did not fit their type (an integer sum beyond Int64); `copies` of
+    events that came before, by their event id, were left out.
     """
 
     partitions: dict[int, Writes]
@@ -46,3 +47,4 @@ class Update:
     rows: int
     entities: int
     capped: int = 0
+    copies: int = 0

@@ -1,18 +1,18 @@
 """How far the records that a partition has applied have come: the largest record timestamp of each source partition.
 
-Sessions are let go by it: unlike T, it follows the log, also when a backlog is read under the wall's clock. Owns one
-small record of state, key ``r``: pairs of (source partition's number in `_order`, microseconds).
+Sessions and event ids are let go by it: unlike T, it follows the log, also when a backlog is read under the wall's
+clock. Owns one small record of state, key ``r``: pairs of (source partition's number in `_order`, microseconds).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import polars as pl
 
 from headrace.aggregates.partials import Ints
-from headrace.panes.flush import Read
+from headrace.panes.flush import Read, Writes
 from headrace.panes.levels import LOWEST
 
 KEY = b"r"
@@ -31,7 +31,7 @@ def recorded(frame: pl.DataFrame) -> pl.Series:
 class Progress:
     """The records of one step's partitions: read, then moved on by the step's rows."""
 
-    def __init__(self, partitions: Sequence[int], read: Read, rows: pl.DataFrame) -> None:
+    def __init__(self, partitions: Iterable[int], read: Read, rows: pl.DataFrame) -> None:
         self._reached: dict[int, dict[int, int]] = {}
         for partition in partitions:
             value = read(partition, [KEY])[0]
@@ -49,15 +49,19 @@ class Progress:
                 known[source] = at
                 self._moved.add(partition)
 
+    def slowest(self) -> dict[int, int]:
+        """By partition: where the slowest of its sources is; LOWEST where nothing is known."""
+        return {p: min(at.values(), default=LOWEST) for p, at in self._reached.items()}
+
     def of(self, partitions: Ints) -> Ints:
-        """For each of these partitions: where the slowest of its sources is; LOWEST where nothing is known."""
-        slowest: Mapping[int, int] = {p: min(at.values(), default=LOWEST) for p, at in self._reached.items()}
+        """The same for each of these partitions."""
+        slowest = self.slowest()
         return np.array([slowest[p] for p in partitions.tolist()], "i8")
 
-    def changes(self) -> dict[int, bytes]:
+    def changes(self) -> dict[int, Writes]:
         """The records to write, by partition."""
         out = {}
         for partition in self._moved:
             pairs = sorted(self._reached[partition].items())
-            out[partition] = np.array(pairs, "<i8").tobytes()
+            out[partition] = Writes([KEY], [np.array(pairs, "<i8").tobytes()])
         return out

@@ -11,6 +11,8 @@ import polars as pl
 from headrace.definitions.transforms import Transform
 from headrace.expressions import Expression
 from headrace.online.keys import entity_key
+from headrace.panes.duplicates import EVENT_ID
+from headrace.panes.progress import RECORDED
 from headrace.plan.rows import Dead, Projected
 from headrace.plan.transforming import transformed
 from headrace.types import DataType
@@ -19,7 +21,8 @@ from headrace.types import DataType
 class Projection:
     """The row level of one view, ready to run. `schema` are the columns that its features see.
 
-    `meta`: columns of the accepted frame that the panes need beside them, Int64.
+    `recorded`: the panes need the record's timestamp; `event_id`: the source's column of ids, as it is there, and its
+    type, where copies are to be told.
     """
 
     def __init__(
@@ -32,7 +35,8 @@ class Projection:
         schema: Mapping[str, DataType],
         keys: Mapping[str, DataType],
         inputs: Mapping[str, pl.Expr],
-        meta: Sequence[str] = (),
+        recorded: bool = False,
+        event_id: tuple[str, DataType] | None = None,
     ) -> None:
         self._columns = columns
         self._where = where
@@ -41,7 +45,9 @@ class Projection:
         self.schema = dict(schema)
         self._keys = {k: pl.col(k).cast(t.polars) for k, t in keys.items()}
         self._key = entity_key(list(self._keys.values()), list(keys.values())).alias("_key")
-        self._meta = [pl.col(name).cast(pl.Int64) for name in meta]
+        self._id = None if event_id is None else entity_key([event_id[0]], [event_id[1]]).alias(EVENT_ID)
+        self._meta = [pl.col(RECORDED).cast(pl.Int64)] if recorded or event_id else []
+        self._meta += [] if event_id is None else [pl.col(EVENT_ID)]
         self._inputs = [expr.alias(name) for name, expr in inputs.items()]
 
     @property
@@ -88,6 +94,8 @@ class Projection:
     def _rows(self, frame: pl.DataFrame) -> tuple[pl.LazyFrame, list[Dead]]:
         """The frame with the view's columns, without rows that its filter or its transform leaves out."""
         lazy = frame.lazy()
+        if self._id is not None:
+            lazy = lazy.with_columns(self._id)
         for name, expression in self._columns:
             lazy = lazy.with_columns(expression.polars.cast(expression.type.polars).alias(name))
         if self._where is not None:

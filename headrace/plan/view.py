@@ -11,6 +11,7 @@ from headrace.definitions import FeatureView, StreamSource
 from headrace.definitions.feature_view import fits
 from headrace.errors import ProjectError
 from headrace.functions import Function
+from headrace.panes.duplicates import EVENT_ID
 from headrace.panes.features import Feature
 from headrace.panes.levels import Level
 from headrace.panes.progress import RECORDED
@@ -61,6 +62,11 @@ class ViewPlan:
         """The source's allowed lateness, in microseconds."""
         return getattr(self.view.source, "lateness", 0)
 
+    @property
+    def dedup(self) -> int | None:
+        """For how long after an event (microseconds of record timestamps) another of its id is a copy, or None."""
+        return getattr(self.view.source, "dedup", None)
+
     def project(self, frame: pl.DataFrame) -> Projected:
         """The view's rows of its source's accepted frame: columns, where, transform, key and inputs."""
         return self.projection.run(frame)
@@ -79,8 +85,10 @@ class ViewPlan:
             "_event_time": pl.Int64(),
             "_order": pl.Int64(),
         }
-        if any(level.gap for level in self.levels):
+        if self.dedup is not None or any(level.gap for level in self.levels):
             meta[RECORDED] = pl.Int64()
+        if self.dedup is not None:
+            meta[EVENT_ID] = pl.String()
         return {**meta, **{k: t.polars for k, t in self.inputs.items()}}
 
 
@@ -118,7 +126,8 @@ def plan_view(view: FeatureView, *, functions: Mapping[str, Function] | None = N
         schema=rows.schema,
         keys=view.entity.keys,
         inputs=features.exprs,
-        meta=(RECORDED,) if any(level.gap for level in features.levels) else (),
+        recorded=any(level.gap for level in features.levels),
+        event_id=_event_id(view),
     )
     expressions = [e for _, e in rows.columns] + ([rows.where] if rows.where else [])
     return ViewPlan(
@@ -134,6 +143,13 @@ def plan_view(view: FeatureView, *, functions: Mapping[str, Function] | None = N
         deterministic=features.deterministic and all(e.deterministic for e in expressions),
         fingerprint=fingerprint_of(view),
     )
+
+
+def _event_id(view: FeatureView) -> tuple[str, DataType] | None:
+    source = view.source
+    if not isinstance(source, StreamSource) or source.event_id is None:
+        return None
+    return source.event_id, source.columns[source.event_id]
 
 
 def is_shuffled(view: FeatureView) -> bool:

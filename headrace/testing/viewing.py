@@ -10,6 +10,7 @@ import polars as pl
 from headrace.offline.point_in_time import point_in_time
 from headrace.online.keys import entity_key
 from headrace.panes import Timer, ViewCore
+from headrace.panes.duplicates import without_copies
 from headrace.panes.heads import entity_of
 from headrace.plan import ViewPlan
 from headrace.testing.store import Store
@@ -80,7 +81,8 @@ class ViewRun:
         return point_in_time(self.plan, self._history(), asked, strict=strict)
 
     def _history(self) -> pl.DataFrame:
-        return pl.concat([self._empty, *self._rows], rechunk=True)
+        rows = pl.concat([self._empty, *self._rows], rechunk=True)
+        return rows if self.plan.dedup is None else without_copies(rows, self.plan.dedup)
 
     def _read(self, partition: int, keys: list[bytes]) -> list[bytes | None]:
         return [self._state.get((partition, key)) for key in keys]

@@ -20,7 +20,7 @@ def rows_of(plan: ViewPlan, stream: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 @CASES
-@given(view=views(), stream=streams(), data=st.data())
+@given(view=views(sessions=True), stream=streams(), data=st.data())
 def test_values_as_of_any_instant_equal_the_oracle(
     view: Any, stream: list[dict[str, Any]], data: st.DataObject
 ) -> None:

@@ -32,6 +32,7 @@ SCHEMA = {
     "s": hr.String,
     "b": hr.Bool,
     "l": hr.List(hr.String),
+    "id": hr.Int64,
 }
 VALUES = {name: (lambda row, name=name: row[name]) for name in SCHEMA} | {
     "i > 0": lambda row: None if row["i"] is None else row["i"] > 0,
@@ -45,24 +46,26 @@ def seconds(n: int) -> timedelta:
     return timedelta(seconds=n)
 
 
-def window() -> st.SearchStrategy[Any]:
+def window(*, sessions: bool = True) -> st.SearchStrategy[Any]:
     """Windows of seconds: with few panes (all in the head) and with many (in runs)."""
     sizes = st.sampled_from([1, 5, 20])
     steps = st.sampled_from([(10, 1), (20, 5), (30, 1), (60, 2), (200, 1), (200, 10)])
     offset = st.sampled_from([0, 0, 1, 3]).map(seconds)
     closed = st.booleans()
+    gaps = st.sampled_from([1, 5, 20])
+    of_sessions = st.builds(lambda g, c: windows.session(seconds(g), closed=c), gaps, closed)
     return st.one_of(
+        of_sessions if sessions else st.just(windows.lifetime()),
         st.builds(lambda s, c, o: windows.tumbling(seconds(s), closed=c, offset=o), sizes, closed, offset),
         st.builds(
             lambda p, c, o: windows.hopping(*map(seconds, p), closed=c, offset=o), steps, closed, offset
         ),
         st.builds(lambda p, o: windows.rolling(*map(seconds, p), offset=o), steps, offset),
-        st.builds(lambda g, c: windows.session(seconds(g), closed=c), st.sampled_from([1, 5, 20]), closed),
         st.just(windows.lifetime()),
     )
 
 
-def aggregate() -> st.SearchStrategy[Any]:
+def aggregate(*, sessions: bool = True) -> st.SearchStrategy[Any]:
     """Any aggregate but ratio."""
 
     def made(function: str, over: Any, where: str | None, data: tuple[str, str, str, int, bool, int]) -> Any:
@@ -116,20 +119,31 @@ def aggregate() -> st.SearchStrategy[Any]:
         st.booleans(),
         st.sampled_from([1, 5, 60]),
     )
-    return st.builds(made, st.sampled_from(functions), window(), st.sampled_from(WHERE), choice)
+    return st.builds(
+        made, st.sampled_from(functions), window(sessions=sessions), st.sampled_from(WHERE), choice
+    )
 
 
 @st.composite
-def views(draw: st.DrawFn, *, ttl: bool = True) -> hr.FeatureView:
-    """A view of one to five features."""
-    found = draw(st.lists(aggregate(), min_size=1, max_size=5))
+def views(
+    draw: st.DrawFn, *, ttl: bool = True, dedup: bool = False, sessions: bool = False
+) -> hr.FeatureView:
+    """A view of one to five features; with `dedup`, of a source that may know its events by an id; with
+    `sessions`, some of session windows."""
+    found = draw(st.lists(aggregate(sessions=sessions), min_size=1, max_size=5))
     features = {f"f{i}": a for i, a in enumerate(found)}
     if draw(st.integers(0, 3)) == 0:
-        a, b = draw(st.lists(st.builds(_number, window(), st.sampled_from(WHERE)), min_size=2, max_size=2))
+        a, b = draw(
+            st.lists(
+                st.builds(_number, window(sessions=sessions), st.sampled_from(WHERE)), min_size=2, max_size=2
+            )
+        )
         features["r"] = declare.ratio(a, b)
     lateness = draw(st.sampled_from([0, 0, 3, 30]))
+    known = draw(st.sampled_from([{}, {"event_id": "id", "dedup": "5s"}, {"event_id": "id", "dedup": "60s"}]))
+    known = known if dedup else {}
     source = hr.StreamSource(
-        "events", schema=SCHEMA, format="json", key="e", timestamp="t", lateness=seconds(lateness)
+        "events", schema=SCHEMA, format="json", key="e", timestamp="t", lateness=seconds(lateness), **known
     )
     where = draw(st.sampled_from([None, None, "i > 0"]))
     age = draw(st.sampled_from([None, None, 15, 90])) if ttl else None
@@ -167,6 +181,7 @@ def rows() -> st.SearchStrategy[Any]:
             "w": optional(st.one_of(decimals(3, 4), decimals(30, 4))),
             "s": optional(st.sampled_from(["", "a", "b", "ä", "zz" * 20])),
             "b": optional(st.booleans()),
+            "id": optional(st.integers(1, 4)),
             "l": optional(st.lists(optional(st.sampled_from(["x", "y"])), max_size=2)),
         }
     )
