@@ -17,8 +17,9 @@ from app.faust_app import HeadraceApp, faust_app, raw_topic
 from app.kafka import Cluster
 from headrace.definitions import StreamSource
 from headrace.errors import HeadraceError, StateError
+from headrace.history.access import options_of
 from headrace.history.schema import HistorySchema
-from headrace.history.storage import storage_options, table_uri
+from headrace.history.storage import table_uri
 from headrace.history.table import HistoryTable
 from headrace.plan import SourcePlan
 from headrace.project import Project
@@ -42,19 +43,6 @@ class History:
 def group_of(project: str) -> str:
     """The consumer group of a project's history."""
     return f"headrace.{project}.history"
-
-
-def options_of(settings: Settings) -> dict[str, str]:
-    """What delta-rs is told of the store."""
-    h = settings.history
-    if not h.uri.startswith("s3://"):
-        return {}
-    return storage_options(
-        endpoint=h.endpoint,
-        access_key=h.access_key,
-        secret_key=h.secret_key.get_secret_value() if h.secret_key else None,
-        region=h.region,
-    )
 
 
 def history(project: Project, settings: Settings, cluster: Cluster) -> History:

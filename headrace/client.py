@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from headrace.definitions import FeatureView
 from headrace.describing import describe
@@ -22,6 +22,13 @@ from headrace.online.read import OnlineReader, OnlineRow
 from headrace.service import service
 from headrace.settings import EMBEDDED, Settings, load_settings
 from headrace.types import DataType
+
+if TYPE_CHECKING:
+    from headrace.offline.metadata import TrainingSet
+    from headrace.offline.opening import AtVersion, Frames
+    from headrace.offline.training import Known
+    from headrace.offline.training import Options as TrainingOptions
+    from headrace.offline.wanted import Features
 
 Key = object
 """An entity: a mapping of its keys, a tuple or list in key order, or the value alone where it has one key."""
@@ -175,6 +182,39 @@ class FeatureStore:
     ) -> dict[str, Any]:
         """As `ingest`, for asyncio."""
         return await asyncio.to_thread(self.ingest, source, records, dry_run)
+
+    def training_set(
+        self,
+        spine: Any,
+        features: Features,
+        *,
+        timestamp: str | None = None,
+        strict: bool = False,
+        known: Known = "happened",
+        events: Frames = None,
+        at_version: AtVersion = None,
+        options: TrainingOptions | None = None,
+    ) -> TrainingSet:
+        """The rows of `spine` in their order, its columns as they are, and each feature as of the row's own instant.
+
+        `spine`: a Parquet or CSV file, a Polars, pandas or pyarrow frame, or dicts, with the entities' keys and a
+        column `timestamp` (its usual names are found). `features`: ``"view:feature"``, views, services, or a list of
+        them. `strict` leaves out events at the very instant; ``known="ingested"`` counts only events whose record
+        was there by then. `events` gives frames by source in place of history; `at_version` repeats an earlier
+        training set, or reads that version of history. An entity never seen reads as over no events.
+
+        A Polars frame whose `metadata` says what it is made of. UsageError, StateError, UnavailableError.
+        """
+        from headrace.offline.opening import opening
+        from headrace.offline.training import Options, training_set
+
+        given = replace(options or Options(), timestamp=timestamp, strict=strict, known=known)
+        opened = opening(self.project, self.settings, events, at_version)
+        return training_set(self.project, spine, features, opened, given)
+
+    async def atraining_set(self, spine: Any, features: Features, **options: Any) -> TrainingSet:
+        """As `training_set`, for asyncio."""
+        return await asyncio.to_thread(self.training_set, spine, features, **options)
 
     def status(self) -> dict[str, Any]:
         """Whether the parts answer, how far the consumers lag, and how many dead letters there are."""

@@ -11,6 +11,7 @@ from headrace.cli.get import get
 from headrace.cli.init import init
 from headrace.cli.plan import plan
 from headrace.cli.service_verbs import register as register_service
+from headrace.cli.training_set import training_set
 from headrace.cli.typed import verbs
 
 HELP = (
@@ -41,4 +42,5 @@ app.command()(init)
 app.command()(plan)
 register_service(app)
 app.command()(get)
+app.command("training-set")(training_set)
 register_catalogue(app)

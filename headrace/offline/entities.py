@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
 from headrace.aggregates.partials import Ints
+
+SPREAD = 32
+"""Whole numbers are looked up in an array where they are at most so many times as far apart as there are keys."""
 
 
 class Entities:
@@ -18,16 +22,44 @@ class Entities:
         self._known = known.with_row_index("_code").with_columns(pl.col("_code").cast(pl.UInt32))
         found = keys.join(self._known, on=self.names, how="left", maintain_order="left")["_code"]
         self.code: Ints = found.fill_null(len(known)).cast(pl.Int64).to_numpy()
+        self._table = _table(known)
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def numbered(self, events: pl.DataFrame, keys: Sequence[str | pl.Expr]) -> pl.DataFrame:
+    def numbered(self, events: pl.DataFrame, keys: Sequence[pl.Expr]) -> pl.DataFrame:
         """The events of these entities, in their order, with the number as ``_code``; `keys` as in the spine."""
-        exprs = [pl.col(k) if isinstance(k, str) else k for k in keys]
+        if self._table is not None:
+            return self._looked_up(events, keys[0])
         known = self._known.lazy()
         return (
             events.lazy()
-            .join(known, left_on=exprs, right_on=self.names, how="inner", maintain_order="left")
+            .join(known, left_on=list(keys), right_on=self.names, how="inner", maintain_order="left")
             .collect()
         )
+
+    def _looked_up(self, events: pl.DataFrame, key: pl.Expr) -> pl.DataFrame:
+        assert self._table is not None
+        lowest, table = self._table
+        column = events.select(key.cast(pl.Int64).fill_null(lowest - 1)).to_series().to_numpy()
+        place = (column - lowest).view("u8")  # far beyond the table for what is below `lowest`
+        code = table[np.minimum(place, np.uint64(len(table) - 1))]
+        return events.filter(pl.Series(code >= 0)).with_columns(
+            pl.Series("_code", code[code >= 0]).cast(pl.UInt32)
+        )
+
+
+def _table(known: pl.DataFrame) -> tuple[int, Ints] | None:
+    """Where there is one key of whole numbers close together: (the smallest, numbers by key from there on).
+
+    -1 stands for no number, and behind the last key.
+    """
+    if known.width != 1 or not known.dtypes[0].is_integer() or not len(known):
+        return None
+    keys = known.to_series().cast(pl.Int64).to_numpy()
+    lowest, highest = int(keys.min()), int(keys.max())
+    if highest - lowest >= SPREAD * max(len(keys), 1 << 15):
+        return None
+    table = np.full(highest - lowest + 2, -1, "i4")
+    table[keys - lowest] = np.arange(len(keys))
+    return lowest, table

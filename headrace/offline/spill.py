@@ -51,9 +51,12 @@ class Partitions:
         """Scatter rows: `partition` says where each goes."""
         if not len(rows):
             return
-        order = np.argsort(partition.astype("u2"), kind="stable")
-        cut = np.searchsorted(partition[order], np.arange(self.n + 1)).tolist()
-        sorted_rows = rows[order] if self.n > 1 else rows
+        narrow = partition.astype("u1" if self.n <= 1 << 8 else "u2")
+        cut = np.concatenate([[0], np.cumsum(np.bincount(narrow, minlength=self.n))]).tolist()
+        sorted_rows = rows
+        if self.n > 1:
+            order = pl.Series(np.argsort(narrow, kind="stable").astype("u4"))  # by radix
+            sorted_rows = rows.select(pl.all().gather(order))
         for i in range(self.n):
             part = sorted_rows[cut[i] : cut[i + 1]]
             if len(part):

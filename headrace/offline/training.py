@@ -45,6 +45,7 @@ class Options:
     threads: int | None = None
     folder: Path | None = None
     partition_rows: int = PARTITION_ROWS
+    allow_gaps: bool = False
     progress: Progress = lambda what, done, of: None
 
 
@@ -142,7 +143,7 @@ def _gather(events: Events, jobs: list[ViewValues], progress: Progress) -> None:
     needs = {n for job in jobs for n in job.needs}
     total, done = events.expected(first, last), 0
     for batch in events.batches(needs, first, last):
-        accepted = source.accept(batch, clock="wall").frame
+        accepted = source.kept(batch)
         for job in jobs:
             job.add(accepted)
         done += len(batch)

@@ -92,7 +92,7 @@ class ViewValues:
             rows = self._projection.keys_and_inputs(rows, ["_code", *kept])
         else:
             rows = self._projection.keys_and_inputs(rows, kept)
-            rows = self._entities.numbered(rows, [f"_key{i}" for i in range(len(types))])
+            rows = self._entities.numbered(rows, [pl.col(f"_key{i}") for i in range(len(types))])
         rows = rows.drop([f"_key{i}" for i in range(len(types))])
         if self._ingested:
             arrived = pl.col("_timestamp")

@@ -42,13 +42,7 @@ class SourcePlan:
         one Int64 that sorts like (topic as declared, partition, offset). With a fixed `clock`, later events
         are dropped.
         """
-        order = pl.col("_partition").cast(pl.Int64) * (1 << OFFSET_BITS) + pl.col("_offset").cast(pl.Int64)
-        if len(self._topics) > 1:
-            topics = {t: i << (PARTITION_BITS + OFFSET_BITS) for i, t in enumerate(self._topics)}
-            place = pl.col("_topic").cast(pl.String).replace_strict(topics, return_dtype=pl.Int64)
-            order = place + order
-        timed = frame.with_columns(self._time.alias("_event_time"), order.alias("_order"))
-        timed, dead = self._refused(timed)
+        timed, dead = self._refused(self._timed(frame))
         dropped = 0
         if isinstance(clock, int):
             kept = timed.filter(pl.col("_event_time") <= clock)
@@ -56,6 +50,18 @@ class SourcePlan:
             timed = kept
         newest = timed.group_by("_partition").agg(pl.col("_event_time").max())
         return Accepted(timed, dead, dropped, dict(newest.iter_rows()))
+
+    def kept(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """As `Accepted.frame` under a clock that never ends, for those who ask for nothing else."""
+        return self._refused(self._timed(frame))[0]
+
+    def _timed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        order = pl.col("_partition").cast(pl.Int64) * (1 << OFFSET_BITS) + pl.col("_offset").cast(pl.Int64)
+        if len(self._topics) > 1:
+            topics = {t: i << (PARTITION_BITS + OFFSET_BITS) for i, t in enumerate(self._topics)}
+            place = pl.col("_topic").cast(pl.String).replace_strict(topics, return_dtype=pl.Int64)
+            order = place + order
+        return frame.with_columns(self._time.alias("_event_time"), order.alias("_order"))
 
     def _refused(self, timed: pl.DataFrame) -> tuple[pl.DataFrame, list[Dead]]:
         time = timed["_event_time"]

@@ -1,0 +1,274 @@
+"""Training sets over history: local and S3, at a version, through growth and compaction, and their command."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+import headrace as hr
+from headrace.cli.verbs import app
+from headrace.errors import StateError, UsageError
+from headrace.history.schema import HistorySchema
+from headrace.history.storage import Options, storage_options
+from headrace.history.table import HistoryTable
+from headrace.history.upkeep import compact
+from headrace.settings import load_settings
+from tests.stack.s3 import ACCESS_KEY, REGION, S3, SECRET_KEY, create_bucket
+
+T0 = datetime(2026, 1, 1, tzinfo=UTC)
+FEATURES = """
+import headrace as hr
+
+user = hr.Entity("user", keys={"user": hr.String})
+pay = hr.StreamSource(
+    "pay",
+    schema={"user": hr.String, "amount": hr.Float64, "at": hr.Timestamp},
+    format="json",
+    key="user",
+    timestamp="at",
+)
+spend = hr.FeatureView(
+    "spend",
+    entity=user,
+    source=pay,
+    features={"spent_7d": hr.sum("amount", over="7d"), "last": "amount", "paid_ever": hr.count(over=hr.lifetime())},
+)
+rates = hr.BatchSource(
+    "rates", path="../rates", timestamp="day", schema={"user": hr.String, "day": hr.Timestamp, "rate": hr.Float64}
+)
+rated = hr.FeatureView("rated", entity=user, source=rates, features={"rate": "rate"})
+"""
+SPINE = pl.DataFrame(
+    {
+        "user": ["u1", "u2", "u1", "nobody"],
+        "timestamp": [T0 + timedelta(days=d) for d in (5, 9, 20, 9)],
+        "label": [1, 0, 1, 0],
+    }
+)
+
+
+def events(first: int, count: int) -> pl.DataFrame:
+    """Events an hour apart, of three users in turn; amounts that do not add up exactly."""
+    n = pl.int_range(first, first + count, eager=True)
+    instant = pl.Series([T0 + timedelta(hours=i) for i in n.to_list()], dtype=pl.Datetime("us", "UTC"))
+    return pl.DataFrame(
+        {
+            "user": ("u" + (n % 3).cast(pl.String)),
+            "amount": n.cast(pl.Float64) * 0.1 + 1e-7,
+            "at": instant,
+            "_topic": pl.repeat("pay", count, eager=True),
+            "_partition": pl.repeat(0, count, dtype=pl.Int32, eager=True),
+            "_offset": n,
+            "_timestamp": instant,
+            "_ingested_at": instant,
+        }
+    )
+
+
+def table(store: hr.FeatureStore, uri: str, options: Options | None = None) -> HistoryTable:
+    source = store.project.source("pay")
+    schema = HistorySchema(source.columns, "at")
+    made = HistoryTable(uri, schema, writer="headrace/shop/pay", storage_options=options)
+    made.open_or_create()
+    return made
+
+
+def append(to: HistoryTable, first: int, count: int) -> None:
+    to.append(events(first, count), {("pay", 0): (first, first + count)})
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "config" / "features").mkdir(parents=True)
+    (tmp_path / "config" / "features" / "spend.py").write_text(FEATURES)
+    (tmp_path / "config" / "headrace.toml").write_text('project = "shop"\n[history]\nuri = "lake"\n')
+    return tmp_path / "config"
+
+
+@pytest.fixture
+def store(config: Path) -> Iterator[hr.FeatureStore]:
+    with hr.FeatureStore(config) as opened:
+        yield opened
+
+
+@pytest.fixture
+def history(store: hr.FeatureStore, tmp_path: Path) -> HistoryTable:
+    made = table(store, f"{tmp_path}/lake/shop/sources/pay")
+    for first in range(0, 480, 60):
+        append(made, first, 60)
+    return made
+
+
+def test_history_gives_what_its_events_give(store: hr.FeatureStore, history: HistoryTable) -> None:
+    got = store.training_set(SPINE, "spend")
+    assert got.equals(store.training_set(SPINE, "spend", events={"pay": events(0, 480)}))
+    assert got["paid_ever"].to_list() == [40, 72, 160, 0]
+    assert got["last"].to_list() == pytest.approx([11.8 + 1e-7, 21.5 + 1e-7, 47.8 + 1e-7, None])
+
+
+def test_a_version_repeats_a_training_set_bit_for_bit(
+    store: hr.FeatureStore, history: HistoryTable, tmp_path: Path
+) -> None:
+    first = store.training_set(SPINE, "spend")
+    first.write_parquet(tmp_path / "first.parquet")
+    append(history, 480, 60)
+    late = events(540, 1).with_columns(user=pl.lit("u1"), at=pl.lit(T0 + timedelta(hours=1)))
+    history.append(late, {("pay", 0): (540, 541)})
+    compact(history.uri)
+    assert not store.training_set(SPINE, "spend").equals(first)
+    version = first.metadata["sources"]["pay"]["version"]
+    for at in (version, {"pay": version}, first, tmp_path / "first.parquet"):
+        again = store.training_set(SPINE, "spend", at_version=at)
+        assert again.equals(first)
+        assert again.metadata == first.metadata
+
+
+def test_a_training_set_of_other_definitions_cannot_be_repeated(
+    store: hr.FeatureStore, history: HistoryTable, config: Path
+) -> None:
+    first = store.training_set(SPINE, "spend")
+    (config / "features" / "spend.py").write_text(FEATURES.replace('over="7d"', 'over="8d"'))
+    with (
+        hr.FeatureStore(config) as changed,
+        pytest.raises(UsageError, match="view spend@1 has changed since"),
+    ):
+        changed.training_set(SPINE, "spend", at_version=first)
+
+
+def test_no_event_of_the_future_changes_a_value(store: hr.FeatureStore, history: HistoryTable) -> None:
+    before = store.training_set(SPINE, "spend")
+    latest = dict(SPINE.group_by("user").agg(pl.col("timestamp").max()).iter_rows())
+    planted = pl.concat(
+        [
+            events(480 + i, 1).with_columns(
+                user=pl.lit(user), at=pl.lit(at + timedelta(microseconds=1)), amount=pl.lit(1e6)
+            )
+            for i, (user, at) in enumerate(latest.items())
+        ]
+    )
+    history.append(planted, {("pay", 0): (480, 480 + len(planted))})
+    assert store.training_set(SPINE, "spend").equals(before)
+    later = SPINE.with_columns(pl.col("timestamp") + timedelta(microseconds=1))
+    changed = store.training_set(later, "spend")
+    at_the_end = SPINE["timestamp"] == pl.Series([latest[u] for u in SPINE["user"]])
+    for feature in ("spent_7d", "last", "paid_ever"):
+        assert (
+            (changed[feature] != before[feature]) | before[feature].is_null()
+        ).to_list() == at_the_end.to_list()
+
+
+def test_a_batch_source_is_read_where_its_files_are(store: hr.FeatureStore, tmp_path: Path) -> None:
+    (tmp_path / "rates").mkdir()
+    for day in (1, 8):
+        frame = pl.DataFrame(
+            {"user": ["u1"], "day": [T0.replace(tzinfo=None) + timedelta(days=day)], "rate": [day / 10]}
+        )
+        frame.write_parquet(tmp_path / "rates" / f"{day}.parquet")
+    got = store.training_set(SPINE, ["rated:rate"])
+    assert got["rate"].to_list() == [0.1, None, 0.8, None]
+
+
+def test_a_source_without_history_is_told(store: hr.FeatureStore) -> None:
+    with pytest.raises(
+        StateError, match=r"source `pay` has no history at .*/lake/shop/sources/pay. Run `headrace history`"
+    ):
+        store.training_set(SPINE, "spend")
+    with pytest.raises(StateError, match="there are no files at"):
+        store.training_set(SPINE, "rated")
+
+
+def test_the_command_writes_a_file_that_repeats_itself(
+    config: Path, history: HistoryTable, tmp_path: Path
+) -> None:
+    SPINE.write_csv(tmp_path / "spine.csv")
+    one, two = tmp_path / "one.parquet", tmp_path / "two.parquet"
+    command = [
+        "training-set",
+        str(tmp_path / "spine.csv"),
+        "--features",
+        "spend:last, spend:paid_ever",
+        "--config",
+        str(config),
+    ]
+    done = CliRunner().invoke(app, [*command, "-o", str(one), "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["features"] == {"last": "spend@1:last", "paid_ever": "spend@1:paid_ever"}
+    append(history, 480, 60)
+    done = CliRunner().invoke(app, [*command, "-o", str(two), "--at-version", str(one)])
+    assert done.exit_code == 0, done.output
+    assert done.stdout == f"4 rows, 2 features: {two}\n"
+    assert two.read_bytes() == one.read_bytes()
+    assert pl.read_parquet(one)["paid_ever"].to_list() == [40, 72, 160, 0]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--features", "spend:lost"], "Did you mean `last`?"),
+        (["--features", "spend", "--known", "soon"], "--known is happened or ingested, not soon"),
+        (["--features", "spend", "--at-version", "soon"], "soon is no version and no file"),
+        (["--features", "spend", "--at-version", "pay=1", "--at-version", "2"], "such as payments=12"),
+        (["--features", "spend", "--at-version", "paid=1"], "no source `paid`. The sources are pay, rates."),
+    ],
+)
+def test_a_command_that_makes_no_sense_exits_with_2(
+    config: Path, history: HistoryTable, tmp_path: Path, words: list[str], told: str
+) -> None:
+    SPINE.write_parquet(tmp_path / "spine.parquet")
+    target = tmp_path / "out.parquet"
+    command = [
+        "training-set",
+        str(tmp_path / "spine.parquet"),
+        "-o",
+        str(target),
+        "--config",
+        str(config),
+        "--json",
+        *words,
+    ]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 2, done.output
+    assert told in json.loads(done.stdout)["detail"]
+    assert not target.exists()
+
+
+@pytest.mark.integration
+def test_history_on_s3_gives_the_same(
+    store: hr.FeatureStore, history: HistoryTable, config: Path, tmp_path: Path
+) -> None:
+    server = S3(tmp_path / "s3")
+    server.start()
+    try:
+        create_bucket(server.url, "lake")
+        options = storage_options(
+            endpoint=server.url, access_key=ACCESS_KEY, secret_key=SECRET_KEY, region=REGION
+        )
+        remote = table(store, "s3://lake/raw/shop/sources/pay", options)
+        for first in (0, 240):
+            append(remote, first, 240)
+        settings = load_settings(
+            config,
+            {
+                "HEADRACE_HISTORY__URI": "s3://lake/raw",
+                "HEADRACE_HISTORY__ENDPOINT": server.url,
+                "HEADRACE_HISTORY__ACCESS_KEY": ACCESS_KEY,
+                "HEADRACE_HISTORY__SECRET_KEY": SECRET_KEY,
+                "HEADRACE_HISTORY__REGION": REGION,
+            },
+        )
+        with hr.FeatureStore(config, settings=settings) as far:
+            assert far.training_set(SPINE, "spend").equals(store.training_set(SPINE, "spend"))
+    finally:
+        server.stop()
+
+
+async def test_the_async_twin_gives_the_same(store: hr.FeatureStore, history: HistoryTable) -> None:
+    assert (await store.atraining_set(SPINE, "spend")).equals(store.training_set(SPINE, "spend"))
+    shutil.rmtree(history.uri)
