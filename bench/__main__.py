@@ -18,12 +18,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import freshness, memory, throughput
+from bench import freshness, memory, restore, throughput
 from tests.stack.whole import Addresses, Stack, running
 
 OUT = Path(__file__).parent / "reports" / "latest.md"
 VERSIONS = ("polars", "pyarrow", "numpy", "numba", "faust-streaming", "aiokafka", "rocksdict", "deltalake")
-WORKLOADS = ("w1", "w1-uniform", "w1x3", "w2", "freshness", "memory")
+WORKLOADS = ("w1", "w1-uniform", "w1x3", "w2", "freshness", "memory", "restore")
 
 console = Console(stderr=True)
 
@@ -98,6 +98,10 @@ def _memory(addresses: Addresses, given: argparse.Namespace) -> list[str]:
     ]
 
 
+def _restore(addresses: Addresses, given: argparse.Namespace) -> list[str]:
+    return [*restore.HEAD, *(restore.run(addresses, windows).line for windows in (1, 3))]
+
+
 _SECTIONS: dict[str, Callable[[Addresses, argparse.Namespace], list[str]]] = {
     "w1": _rate("w1"),
     "w1-uniform": _rate("w1", zipf=False),
@@ -105,6 +109,7 @@ _SECTIONS: dict[str, Callable[[Addresses, argparse.Namespace], list[str]]] = {
     "w2": _rate("w2"),
     "freshness": _freshness,
     "memory": _memory,
+    "restore": _restore,
 }
 
 

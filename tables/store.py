@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import orjson
 from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
 
@@ -48,8 +49,14 @@ def partition_prefix(table: int, partition: int) -> bytes:
     return _PREFIX.pack(table, partition)
 
 
-def timer_key(prefix: bytes, due: int, entity: bytes) -> bytes:
-    return prefix + TIMER + _DUE.pack(due + _BIAS) + entity
+def timer_keys(prefix: bytes, timers: Sequence[tuple[int, bytes]]) -> list[bytes]:
+    """The keys of timers (due instant us, entity key), earliest first."""
+    start = prefix + TIMER
+    at = np.array([due for due, _ in timers], np.int64)
+    order = np.argsort(at, kind="stable")
+    raw = (at[order] ^ np.int64(-_BIAS)).astype(">i8").tobytes()  # the flipped sign is the bias
+    entities = [timers[i][1] for i in order.tolist()]
+    return [start + raw[8 * i : 8 * i + 8] + entity for i, entity in enumerate(entities)]
 
 
 class StateStore:

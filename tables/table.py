@@ -7,15 +7,16 @@ Owns the meeting of RocksDB, the changelog and the flush in flight. Order of a f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from headrace.errors import StateError
 from tables import marker as markers
 from tables.cache import RecordCache
 from tables.kafka.producer import Records, record
 from tables.marker import Marker
-from tables.store import MARKER, STATE, Batch, StateStore, partition_prefix, timer_key
+from tables.store import MARKER, STATE, Batch, StateStore, partition_prefix, timer_keys
 
 
 @dataclass(frozen=True)
@@ -133,15 +134,16 @@ class TablePartition:
 
     def _stage(self, changes: Changes, batch: Batch, marker: Marker) -> None:
         prefix, put, delete = self._state, batch.put, batch.delete
-        for key, value in zip(changes.keys, changes.values, strict=True):
+        # In key order: a memtable takes neighbours at a tenth of the cost of keys here and there.
+        for key, value in sorted(zip(changes.keys, changes.values, strict=True), key=itemgetter(0)):
             if value is None:
                 delete(prefix + key)
             else:
                 put(prefix + key, value)
-        for due, entity in changes.fired:
-            delete(timer_key(self._prefix, due, entity))
-        for due, entity in changes.timers:
-            put(timer_key(self._prefix, due, entity), b"")
+        for timer in timer_keys(self._prefix, changes.fired):
+            delete(timer)
+        for timer in timer_keys(self._prefix, changes.timers):
+            put(timer, b"")
         put(self._prefix + MARKER, marker.encode())
         self._staged = marker
 
@@ -177,21 +179,30 @@ class TablePartition:
             )
 
     def restore(
-        self, records: Mapping[bytes, bytes | None], timers: Sequence[tuple[int, bytes]], marker: Marker
+        self,
+        keys: Sequence[bytes],
+        values: Sequence[bytes | None],
+        timers: Sequence[tuple[int, bytes]],
+        marker: Marker,
     ) -> None:
-        """Apply changelog records that RocksDB lacks, with the marker that stands after them."""
+        """Apply changelog records that RocksDB lacks, with the marker that stands after them.
+
+        The cache is not looked at: whoever restores what may have been read before says `uncache`.
+        """
         batch = Batch()
-        changes = Changes(list(records), list(records.values()), timers, (), marker)
-        self._stage(changes, batch, marker)
+        self._stage(Changes(keys, values, timers, (), marker), batch, marker)
         self._store.write(batch)
-        self._cache.discard_prefix(self._prefix)
         self._next_due = None
         self.marker = self.computed = marker
         self.is_new = False
 
+    def uncache(self) -> None:
+        """Forget what was cached: RocksDB is about to change under it."""
+        self._cache.discard_prefix(self._prefix)
+
     def reset(self) -> None:
         """Forget everything local: the changelog will be read from its beginning."""
-        self._cache.discard_prefix(self._prefix)
+        self.uncache()
         self._store.clear(self._prefix)
         self._pending.clear()
         self.marker = self.computed = Marker(self.fingerprint)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiokafka.errors as kafka_errors
+import polars as pl
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from headrace.errors import StateError, UnavailableError
@@ -112,6 +113,7 @@ class ChangelogReader:
                 f"the changelog {tp.topic} ends at {end}: the topic was deleted or cut. Restore the topic, or delete "
                 "both it and the state folder to begin anew"
             )
+        table.uncache()
         start = local.flush_start
         if not table.is_new and begin > start:
             table.reset()
@@ -138,18 +140,26 @@ def _apply(table: TablePartition, batches: RecordBatches, timers_of: TimersOf, r
     frame = key_values([batches])
     keys: list[bytes] = frame["key"].to_list()
     values: list[bytes | None] = frame["value"].to_list()
-    latest: dict[bytes, bytes | None] = {}
+    marks = [
+        i
+        for i in frame.select(pl.col("key") == pl.lit(markers.KEY)).to_series().arg_true().to_list()
+        if values[i] is not None
+    ]
+    offsets = frame["offset"].gather(marks).to_list()
+    # Only the last flush that had records is told in full; of those before it matters whether they had any.
+    last = max((n for n, i in enumerate(marks) if i - (marks[n - 1] + 1 if n else 0) > 0), default=0)
     begin = 0
-    for i in [i for i, key in enumerate(keys) if key == markers.KEY] + [len(keys)]:
-        latest.update(zip(keys[begin:i], values[begin:i], strict=True))
-        restored.changed(keys[begin:i])
-        if i < len(keys):
-            raw = values[i]
-            if raw is not None:
-                restored.marked(Marker.decode(raw), int(frame["offset"][i]))
+    for n, (i, offset) in enumerate(zip(marks, offsets, strict=True)):
+        restored.changed(keys[begin:i] if n >= last else keys[begin : min(begin + 1, i)])
+        raw = values[i]
+        assert raw is not None
+        restored.marked(Marker.decode(raw), offset)
         begin = i + 1
-    live = [(k, v) for k, v in latest.items() if v is not None]
-    timers = timers_of([k for k, _ in live], [v for _, v in live]) if live else []
-    table.restore(latest, timers, restored.marker)
+    restored.changed(keys[begin:])
     restored.records += len(keys)
+    # The newest value of each key, in key order: see `TablePartition.stage`.
+    kept = frame.filter(pl.col("key") != pl.lit(markers.KEY)).unique("key", keep="last").sort("key")
+    live = kept.filter(pl.col("value").is_not_null())
+    timers = timers_of(live["key"].to_list(), live["value"].to_list()) if live.height else []
+    table.restore(kept["key"].to_list(), kept["value"].to_list(), timers, restored.marker)
     restored.nbytes += batches.nbytes

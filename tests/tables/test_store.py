@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from headrace.errors import StateError
-from tables.store import Batch, StateStore, partition_prefix, timer_key
+from tables.store import Batch, StateStore, partition_prefix, timer_keys
 
 
 def test_a_folder_belongs_to_one_project(tmp_path: Path) -> None:
@@ -40,8 +40,8 @@ def test_timers_fire_in_the_order_of_time_before_the_epoch_too(tmp_path: Path) -
     prefix = partition_prefix(1, 0)
     batch = Batch()
     for due in (5, -7, 1 << 50, 0, -(1 << 50)):
-        batch.put(timer_key(prefix, due, b"ann"), b"")
-    batch.put(timer_key(partition_prefix(1, 1), -9, b"bob"), b"")  # another partition's
+        batch.put(timer_keys(prefix, [(due, b"ann")])[0], b"")
+    batch.put(timer_keys(partition_prefix(1, 1), [(-9, b"bob")])[0], b"")  # another partition's
     store.write(batch)
     assert store.due(prefix, 5, 10) == [(-(1 << 50), b"ann"), (-7, b"ann"), (0, b"ann"), (5, b"ann")]
     assert store.due(prefix, 5, 2) == [(-(1 << 50), b"ann"), (-7, b"ann")]

@@ -128,7 +128,8 @@ def test_a_restore_replaces_deletes_and_sets_timers(store: StateStore, make: Mak
     table.prepare(flush)
     write(store, table, flush)
     assert table.read([b"a", b"b"]) == [b"1", b"1"]  # in the cache now
-    table.restore({b"a": b"7", b"b": None, b"c": b"9"}, [(5, b"ann")], Marker("f", epoch=3, sequence=4))
+    table.uncache()
+    table.restore([b"a", b"b", b"c"], [b"7", None, b"9"], [(5, b"ann")], Marker("f", epoch=3, sequence=4))
     assert table.read([b"a", b"b", b"c"]) == [b"7", None, b"9"]
     assert table.take_due(5, 5) == [(5, b"ann")]
     assert make().marker == Marker("f", epoch=3, sequence=4)

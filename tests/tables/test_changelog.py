@@ -1,0 +1,69 @@
+"""What a restore makes of a fetch: the newest value of each key, the last flush, and the position behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+
+from headrace.wire import RecordBatches
+from tables.cache import RecordCache
+from tables.kafka.changelog import Restored, _apply
+from tables.marker import KEY, Marker
+from tables.store import StateStore
+from tables.table import TablePartition
+
+Record = tuple[bytes, bytes | None]
+
+
+def fetched(base: int, records: Sequence[Record]) -> RecordBatches:
+    builder = DefaultRecordBatchBuilder(
+        magic=2,
+        compression_type=0,
+        is_transactional=0,
+        producer_id=-1,
+        producer_epoch=-1,
+        base_sequence=-1,
+        batch_size=1 << 20,
+    )
+    for i, (key, value) in enumerate(records):
+        builder.append(i, timestamp=0, key=key, value=value, headers=[])
+    data = bytearray(builder.build())
+    data[:8] = base.to_bytes(8, "big")
+    return RecordBatches.parse("log", 0, base, bytes(data))
+
+
+def mark(epoch: int, sequence: int) -> Record:
+    return KEY, Marker("f", epoch=epoch, sequence=sequence).encode()
+
+
+@pytest.mark.parametrize("cuts", [[12], [3, 12], [1, 2, 5, 7, 9, 12], list(range(1, 13))])
+def test_it_is_the_same_however_the_log_is_cut_into_fetches(tmp_path: Path, cuts: list[int]) -> None:
+    log: list[Record] = [
+        (b"b", b"1"),
+        (b"a", b"1"),
+        mark(1, 1),
+        (b"b", b"2"),
+        (b"c", b"2"),
+        mark(1, 2),
+        (b"a", b"3"),
+        (b"c", None),
+        mark(1, 3),
+        mark(2, 4),  # two openings in a row: the last flush is still owed
+        mark(3, 5),
+        mark(4, 6),
+    ]
+    store = StateStore(tmp_path / "state", "shop")
+    table = TablePartition(store, RecordCache(1 << 20), "spend@1", 0, "log", "f")
+    restored = Restored(table.marker, 0)
+    at = 0
+    for cut in cuts:
+        _apply(table, fetched(at, log[at:cut]), lambda keys, values: [(7, k) for k in keys], restored)
+        at = cut
+    assert sorted(restored.last_flush) == [b"a", b"c"]
+    assert restored.records == len(log)
+    assert table.marker == Marker("f", epoch=4, sequence=6, flush_start=6, changelog=12)
+    assert table.entities(10) == [(b"a", b"3"), (b"b", b"2")]
+    store.close()
