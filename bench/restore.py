@@ -60,7 +60,7 @@ HEAD = [
 ]
 
 
-def run(addresses: Addresses, windows: int, count: int = 12, * = False) -> Rate:
+def run(addresses: Addresses, windows: int, count: int = 12) -> Rate:
     """Fill a changelog with `count` flushes of a view with so many windows, and restore it."""
     install()
     return asyncio.run(_run(addresses.kafka, windows, count))
@@ -95,7 +95,8 @@ async def _run(bootstrap: str | None, windows: int, count: int) -> Rate:
     return rate
 
 
-async def _fill(options: dict[str, object], topic: str, core: ViewCore, given: list[tuple[pl.DataFrame, int]]
+async def _fill(
+    options: dict[str, object], topic: str, core: ViewCore, given: list[tuple[pl.DataFrame, int]]
 ) -> dict[bytes, bytes]:
     state: dict[bytes, bytes] = {}
     producer = TransactionalProducer(options, topic)
@@ -117,4 +118,3 @@ async def _fill(options: dict[str, object], topic: str, core: ViewCore, given: l
         await producer.write(outputs)
     await producer.close()
     return state
-
