@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -39,6 +40,8 @@ class Keeper:
     position: dict[TopicPartition, int] = field(default_factory=dict)
     taken: dict[TopicPartition, int] = field(default_factory=dict)
     pending: list[RecordBatches] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held while the table is asked or written: a partition may be looked up while others are committed."""
 
     @property
     def events(self) -> int:
@@ -47,6 +50,19 @@ class Keeper:
     @property
     def nbytes(self) -> int:
         return sum(b.nbytes for b in self.pending)
+
+    def forget(self, partitions: Iterable[TopicPartition]) -> None:
+        """Let go of what was taken of these partitions: they are not ours to write, or not from there."""
+        gone = set(partitions)
+        self.pending = [b for b in self.pending if TopicPartition(b.topic, b.partition) not in gone]
+        for tp in gone:
+            self.taken.pop(tp, None)
+            self.position.pop(tp, None)
+
+    def append(self, rows: pl.DataFrame, spans: Mapping[tuple[str, int], tuple[int, int]]) -> None:
+        """`HistoryTable.append`, one at a time."""
+        with self.lock:
+            self.table.append(rows, spans)
 
     def rows(self, batches: list[RecordBatches], ingested_at: int) -> pl.DataFrame:
         """The rows of a commit: the source's columns and ours; `ingested_at` in us."""
@@ -73,7 +89,9 @@ class Keeper:
 class HistoryFlow:
     """Implements the transport's `Flow`. `every` s or `events` make a commit; `pending_bytes` bound what waits.
 
-    `start(topic, partition)`: where a table that never saw a partition begins. `now()`: wall clock in us.
+    `start(topic, partition)`: where a log begins, and so a table that never saw the partition. `now()`: wall clock
+    in us. `fenced_pause`: seconds before a fenced partition is opened again, longer than a heartbeat of the group: by
+    then a writer that had slept knows what is still its own.
     """
 
     def __init__(
@@ -88,6 +106,7 @@ class HistoryFlow:
         crash: Callable[[BaseException], Awaitable[None]],
         failpoint: Callable[[str], None],
         pending_bytes: int = 256 << 20,
+        fenced_pause: float = 5.0,
     ) -> None:
         self._keepers = keepers  # by topic; a source of several topics stands under each
         self.raw_topics = frozenset(keepers)
@@ -101,8 +120,11 @@ class HistoryFlow:
         self._crash = crash
         self._failpoint = failpoint
         self._pending_bytes = pending_bytes
+        self._fenced_pause = fenced_pause
         self._assigned: set[TopicPartition] = set()
-        self._opening: asyncio.Task[None] | None = None
+        self._consumer: Consumer | None = None
+        self._opening: set[asyncio.Task[None]] = set()
+        self._assignments = 0
         self._committing = asyncio.Lock()
         self.committed = 0
 
@@ -115,11 +137,26 @@ class HistoryFlow:
     async def assigned(self, partitions: Iterable[TopicPartition], consumer: Consumer) -> Mapping[Any, int]:
         """Where to fetch from is in the tables: looked up in the background, since the store may be away."""
         self._assigned = set(partitions)
-        self._opening = asyncio.create_task(self._open(frozenset(self._assigned), consumer))
+        self._consumer = consumer
+        self._open(self._assigned)
         return {}
 
-    async def _open(self, partitions: frozenset[TopicPartition], consumer: Consumer) -> None:
+    def _open(self, partitions: Iterable[TopicPartition], *, after: float = 0.0) -> None:
+        opening = asyncio.create_task(self._opened(frozenset(partitions), after), name="open history")
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+
+    async def _stop_opening(self) -> None:
+        opening = list(self._opening)
+        for task in opening:
+            task.cancel()
+        if opening:
+            await asyncio.wait(opening)
+
+    async def _opened(self, partitions: frozenset[TopicPartition], after: float) -> None:
+        assert self._consumer is not None
         try:
+            await asyncio.sleep(after)
             for keeper in self.sources:
                 mine = sorted(tp for tp in partitions if self._keepers[tp.topic] is keeper)
                 if not mine:
@@ -129,17 +166,18 @@ class HistoryFlow:
                     at = found[tp]
                     keeper.position[tp] = keeper.taken[tp] = at
                     log.info("%s[%d]: history continues at offset %d", *tp, at)
-                    await consumer.release(tp, at)
+                    await self._consumer.release(tp, at)
         except asyncio.CancelledError:
             raise
         except BaseException as exc:
             await self._crash(exc)
 
     def _positions(self, keeper: Keeper, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-        if not keeper.opened:
-            keeper.table.open_or_create()
-            keeper.opened = True
-        stands = keeper.table.positions([(tp.topic, tp.partition) for tp in partitions])
+        with keeper.lock:
+            if not keeper.opened:
+                keeper.table.open_or_create()
+                keeper.opened = True
+            stands = keeper.table.positions([(tp.topic, tp.partition) for tp in partitions])
         out = {}
         for tp in partitions:
             at = stands[tp.topic, tp.partition]
@@ -158,13 +196,10 @@ class HistoryFlow:
                 await asyncio.sleep(min(0.2 * 2**attempt, 15.0))
 
     async def revoked(self) -> None:
-        if self._opening is not None:
-            self._opening.cancel()
-            await asyncio.wait([self._opening])
+        self._assignments += 1
+        await self._stop_opening()
         for keeper in self.sources:
-            keeper.pending.clear()
-            keeper.position.clear()
-            keeper.taken.clear()
+            keeper.forget(set(keeper.taken))
 
     # -- events
 
@@ -176,11 +211,14 @@ class HistoryFlow:
         if taken is None or batches.next_offset <= taken:
             return
         if batches.start > taken:
+            begin = await self._waiting(partial(self._start, *tp))
+            if begin <= taken:
+                return  # fetched before the partition was opened again: what is missing comes by the seek
             raise PositionError(
-                f"{tp.topic}[{tp.partition}]: fetched from offset {batches.start}, history ends at {taken}: "
-                f"{batches.start - taken} offsets are gone. Accept the gap by a new source name, or restore the topic"
+                f"{tp.topic}[{tp.partition}]: the log begins at offset {begin}, history ends at {taken}: "
+                f"{begin - taken} offsets are gone. Accept the gap by a new source name, or restore the topic"
             )
-        keeper.pending.append(batches)
+        keeper.pending.append(replace(batches, start=taken))
         keeper.taken[tp] = batches.next_offset
         if keeper.events >= self._events or sum(k.nbytes for k in self.sources) > self._pending_bytes:
             await self.commit(keeper)
@@ -199,7 +237,8 @@ class HistoryFlow:
     async def commit(self, keeper: Keeper) -> None:
         """One commit of everything pending of a source, whole even if the caller is cancelled.
 
-        A fenced writer forgets what it took: somebody else wrote it.
+        A fenced writer forgets what it took, since somebody else wrote of it, and goes on from where the table stands
+        if the partitions are still its own: the other may have been one that slept through its session.
         """
         await whole(self._commit(keeper))
 
@@ -208,24 +247,26 @@ class HistoryFlow:
             batches, keeper.pending = keeper.pending, []
             if not batches:
                 return
+            assignment = self._assignments
             places = {TopicPartition(b.topic, b.partition) for b in batches}
             ends = {tp: max(b.next_offset for b in batches if (b.topic, b.partition) == tp) for tp in places}
             spans = {tuple(tp): (keeper.position[tp], ends[tp]) for tp in places}
             try:
                 rows = await self._waiting(lambda: keeper.rows(batches, self._now()))
                 self._failpoint("before_commit")
-                await self._waiting(lambda: keeper.table.append(rows, spans))
+                await self._waiting(lambda: keeper.append(rows, spans))
                 self._failpoint("after_commit")
             except FencedError as exc:
                 log.warning("%s: %s", keeper.name, exc)
-                for tp in places:
-                    keeper.taken.pop(tp, None)
-                    keeper.position.pop(tp, None)
+                if assignment == self._assignments:
+                    keeper.forget(places)
+                    self._open(places, after=self._fenced_pause)
                 return
             except Exception as exc:
                 await self._crash(exc)
                 raise
-            keeper.position.update(ends)
+            if assignment == self._assignments:
+                keeper.position.update(ends)
             self.committed += rows.height
             log.info("%s: %d events committed", keeper.name, rows.height)
 
@@ -239,9 +280,7 @@ class HistoryFlow:
         """Commit what is pending; for the end of the process."""
         for keeper in self.sources:
             await self.commit(keeper)
-        if self._opening is not None:
-            self._opening.cancel()
-            await asyncio.wait([self._opening])
+        await self._stop_opening()
 
     @property
     def progress(self) -> int:
