@@ -12,6 +12,7 @@ from confluent_kafka.admin import NewPartitions
 from tests.faults import verdict
 from tests.faults.fault import Fault
 from tests.faults.scene import Scene
+from tests.faults.traffic import Traffic
 from tests.faults.workload import PARTITIONS
 from tests.integration.deployment import Process
 from tests.integration.polling import until
@@ -19,38 +20,64 @@ from tests.stack.kafka import admin, create_topic, delete_topic
 
 CLOCK = Path(__file__).parents[1] / "clock"
 HOUR = 3600 * 1_000_000
+NO_DISK = None if os.geteuid() == 0 else "only root may mount a small disk"
 
 
 def full_disk(scene: Scene) -> None:
-    """The state folder's disk is full while events flow: the worker ends by itself or waits; later there is room."""
+    """No room left when a worker is stopped, and none when it is started: it ends with 1 and says so; then there is."""
     scene.stop("w1")
     folder = scene.folder / "state-small"
     folder.mkdir()
     with scene.small_disk(folder, megabytes=48):
         worker = scene.worker(state="state-small")
         scene.fresh()
-        filler = folder / "filler"
-        fill(filler)
-        scene.retire("w1")  # it may end: that is no wrong value
-        scene.traffic.rate *= 5  # what is in memory comes to the disk soon
-        scene.until("a word about the disk", lambda: not worker.running or says_full(worker))
-        scene.traffic.rate = scene.fault.rate
-        scene.last(3)
-        filler.unlink()
-        number = scene.traffic.orders.number
-        scene.until("an end, or fresh values", lambda: not worker.running or scene.reader.fresh(number))
-        if not worker.running:
-            assert says_full(worker), (
-                f"ended with {worker.code}, and not a word of the disk:\n{worker.log_tail(40)}"
-            )
-            assert worker.code == 1, worker.log_tail(30)
-            worker = scene.worker(state="state-small")
-        else:
-            scene.workers["w1"] = worker
+        fill(folder / "filler")
+        scene.retire("w1").terminate()
+        refused(worker)
+        worker = scene.worker(state="state-small")
+        scene.retire("w1")
+        refused(worker)
+        (folder / "filler").unlink()
+        scene.worker(state="state-small")
         scene.fresh()
         scene.stop("w1")  # before its disk goes
     scene.worker(state="state-elsewhere")
     scene.healed()
+
+
+def disk_fills_up(scene: Scene) -> None:
+    """Orders of ever new customers, until the state has no room: the worker ends with 1, and says so; then there is."""
+    scene.stop("w1")
+    folder = scene.folder / "state-small"
+    folder.mkdir()
+    with scene.small_disk(folder, megabytes=48):
+        worker = scene.worker(state="state-small")
+        scene.fresh()
+        fill(folder / "filler")
+        scene.traffic.extra = strangers
+        scene.retire("w1")
+        until("the end of the worker", lambda: not worker.running, scene.fault.seconds)
+        scene.traffic.extra = None
+        refused(worker)
+        (folder / "filler").unlink()
+        scene.worker(state="state-small")
+        scene.fresh()
+        scene.stop("w1")
+    scene.worker(state="state-elsewhere")
+    scene.healed()
+
+
+def strangers(traffic: Traffic, elapsed: float) -> None:
+    """Customers that order once."""
+    for _ in range(40):
+        event = dict(traffic.orders.next(elapsed))
+        traffic.order({**event, "customer": f"once-{event['number']}", "shop": "s0"})
+
+
+def refused(worker: Process) -> None:
+    """It ended with 1, and said why."""
+    assert worker.ended() == 1, worker.log_tail(30)
+    assert says_full(worker), f"ended with 1, and not a word of the disk:\n{worker.log_tail(40)}"
 
 
 def says_full(worker: Process) -> bool:
@@ -195,12 +222,8 @@ def again(scene: Scene) -> None:
 
 
 FAULTS = (
-    Fault(
-        "machine",
-        "disk full",
-        full_disk,
-        pending=None if os.geteuid() == 0 else "only root may mount a small disk",
-    ),
+    Fault("machine", "disk full", full_disk, pending=NO_DISK),
+    Fault("machine", "disk fills up", disk_fills_up, pending=NO_DISK, ci=False),
     Fault("machine", "state folder deleted while down", deleted_while_down),
     Fault("machine", "state folder corrupted while down", corrupted_while_down),
     Fault("machine", "clock jump", clock_jump, wall=True),
