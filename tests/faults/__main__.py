@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -17,7 +19,7 @@ from tests.faults.fault import Fault
 from tests.faults.play import play
 from tests.faults.results import append, load, markdown, shown
 from tests.stack.cache import CHECKOUT, cache_root
-from tests.stack.whole import Stack
+from tests.stack.whole import Addresses, Stack, running
 
 PAGE = CHECKOUT / "docs" / "reliability.md"
 BEGIN, END = "<!-- faults: begin -->\n", "<!-- faults: end -->\n"
@@ -60,11 +62,11 @@ def _play_all(left: list[tuple[Fault, int]], given: argparse.Namespace, console:
     results: Path = given.results
     if not left:
         return
-    with tempfile.TemporaryDirectory(prefix="headrace-faults-") as folder, Stack(Path(folder)) as stack:
-        if stack.missing:
-            raise SystemExit(f"components are missing: {stack.missing}")
+    with _components() as addresses:
+        if addresses.missing:
+            raise SystemExit(f"components are missing: {addresses.missing}")
         for number, (fault, seed) in enumerate(left, 1):
-            result = play(fault, seed, stack.addresses, keep=results.parent / "logs", always=given.keep_logs)
+            result = play(fault, seed, addresses, keep=results.parent / "logs", always=given.keep_logs)
             append(results, result)
             word = "[green]holds[/]" if result.ok else "[bold red]BROKEN[/]"
             after = "" if result.right_after is None else f", right after {result.right_after:.1f} s"
@@ -74,6 +76,17 @@ def _play_all(left: list[tuple[Fault, int]], given: argparse.Namespace, console:
             )
             for problem in result.problems:
                 console.print(problem, markup=False, highlight=False)
+
+
+@contextmanager
+def _components() -> Iterator[Addresses]:
+    """Those of `make stack` if it is up, else our own for the time of the run."""
+    found = running()
+    if found is not None:
+        yield found[0]
+        return
+    with tempfile.TemporaryDirectory(prefix="headrace-faults-") as folder, Stack(Path(folder)) as stack:
+        yield stack.addresses
 
 
 def _table(results: Path) -> int:
