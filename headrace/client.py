@@ -7,6 +7,7 @@ never seen. Starts no process; producing events is the service's, which must be 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from headrace.offline.opening import AtVersion, Frames
     from headrace.offline.training import Known
     from headrace.offline.training import Options as TrainingOptions
+    from headrace.offline.verifying import Verified
     from headrace.offline.wanted import Features
 
 Key = object
@@ -215,6 +217,33 @@ class FeatureStore:
     async def atraining_set(self, spine: Any, features: Features, **options: Any) -> TrainingSet:
         """As `training_set`, for asyncio."""
         return await asyncio.to_thread(self.training_set, spine, features, **options)
+
+    def verify(self, view: str | FeatureView, *, sample: int = 1_000, seed: int = 0) -> Verified:
+        """What the online store serves of sampled entities, against what history says; see `Verified`.
+
+        UnavailableError, StateError where there is no history, UsageError for a view that is not online.
+        """
+        from headrace.offline.opening import opening
+        from headrace.offline.verifying import verify
+
+        found = self.project.view(view if isinstance(view, str) else view.id)
+        plan, settings = self.project.plan(found), self.settings
+        _ = self._reader  # says what to do where redis.url is `embedded`
+        return verify(
+            plan,
+            opening(self.project, settings, None, None)(plan.source.source),
+            url=settings.redis.url,
+            project=settings.project,
+            now=settings.clock if isinstance(settings.clock, int) else time.time_ns() // 1000,
+            sample=sample,
+            seed=seed,
+            hash_tag=settings.redis.hash_tag,
+            versions=tuple(v.version for v in self.project.views.versions(found.name)),
+        )
+
+    async def averify(self, view: str | FeatureView, *, sample: int = 1_000, seed: int = 0) -> Verified:
+        """As `verify`, for asyncio."""
+        return await asyncio.to_thread(self.verify, view, sample=sample, seed=seed)
 
     def status(self) -> dict[str, Any]:
         """Whether the parts answer, how far the consumers lag, and how many dead letters there are."""

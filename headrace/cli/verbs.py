@@ -13,6 +13,7 @@ from headrace.cli.plan import plan
 from headrace.cli.service_verbs import register as register_service
 from headrace.cli.training_set import training_set
 from headrace.cli.typed import verbs
+from headrace.cli.verify import verify
 
 HELP = (
     "Streaming features: Avro events on Kafka in, fresh values in Redis, exact history in Delta Lake out.\n\n"
@@ -43,4 +44,5 @@ app.command()(plan)
 register_service(app)
 app.command()(get)
 app.command("training-set")(training_set)
+app.command()(verify)
 register_catalogue(app)

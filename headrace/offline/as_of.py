@@ -20,7 +20,7 @@ from headrace.offline.folding import Column, both, cuts, grouped, ranges
 from headrace.offline.timeline import Timeline
 from headrace.panes.features import Feature, Part
 from headrace.plan import ViewPlan
-from headrace.windows import Window, end_of, start_of
+from headrace.windows import FOREVER, Window, end_of, start_of
 
 SCATTERED = 4_000_000
 """How many events that arrived out of order are looked at at once: bounds memory."""
@@ -45,15 +45,20 @@ class Asked:
 class Events:
     """The rows of a view, sorted: `frame` has a column for each of its inputs, beside the timeline.
 
-    `arrived` is when each was known (microseconds), or None if that does not matter.
+    `arrived` is each record's timestamp (microseconds), where that matters: to sessions, and with `ingested`, when
+    only what had arrived is known.
     """
 
-    def __init__(self, timeline: Timeline, frame: pl.DataFrame, arrived: Ints | None = None) -> None:
+    def __init__(
+        self, timeline: Timeline, frame: pl.DataFrame, arrived: Ints | None = None, *, ingested: bool = False
+    ) -> None:
         self.timeline = timeline
         self.arrived = arrived
+        self.ingested = ingested
         self._frame = frame
         self._columns: dict[str | None, Column] = {}
         self._chains: dict[int, Ints] = {}
+        self._punctual: dict[int, Events] = {}
 
     def column(self, name: str | None) -> Column:
         """An input; None: the events themselves."""
@@ -67,6 +72,18 @@ class Events:
             self._chains[gap] = self.timeline.chains(gap)
         return self._chains[gap]
 
+    def punctual(self, late: int) -> Events:
+        """Without the events that are more than `late` before their record, which sessions do not count."""
+        if late not in self._punctual:
+            assert self.arrived is not None
+            t = self.timeline
+            kept = self.arrived - t.time <= late
+            before = np.concatenate([np.zeros(1, "i8"), np.cumsum(kept, dtype="i8")])
+            timeline = Timeline(before[t.starts], t.time[kept], t.order[kept])
+            frame, arrived = self._frame.filter(pl.Series(kept)), self.arrived[kept]
+            self._punctual[late] = Events(timeline, frame, arrived, ingested=self.ingested)
+        return self._punctual[late]
+
     @cached_property
     def _reach(self) -> tuple[Ints, Ints]:
         """(arrivals sorted; for each event, entity and rank of the latest arrival of its entity up to it)."""
@@ -78,7 +95,7 @@ class Events:
 
     def solid(self, asked: Asked, known: Ints) -> Ints:
         """Up to where all events of the entity had arrived by T, at most `known`."""
-        if self.arrived is None or not len(self.arrived):
+        if not self.ingested or self.arrived is None or not len(self.arrived):
             return known
         ranked, reach = self._reach
         code = asked.entity * (len(ranked) + 1) + np.searchsorted(ranked, asked.at, "right")
@@ -97,30 +114,42 @@ class _Selected:
 
 def features_as_of(plan: ViewPlan, features: list[Feature], events: Events, asked: Asked) -> list[pl.Series]:
     """A typed column for each feature, a value for each row that asks."""
-    t = events.timeline
-    known = t.before(asked.entity, asked.at if asked.strict else asked.at + 1)
-    solid = events.solid(asked, known)
-    done = [
-        _Values(plan, events, asked.rows(a, b), known[a:b], solid[a:b]).of(features)
-        for a, b in cuts(known - solid, SCATTERED)
-    ]
+    known = _known(events, asked)
+    scattered = known - events.solid(asked, known)
+    done = [_Values(plan, events, asked.rows(a, b)).of(features) for a, b in cuts(scattered, SCATTERED)]
     if not done:
         return [f.over_no_events().clear() for f in features]
     return [pl.concat(parts) if len(parts) > 1 else parts[0] for parts in zip(*done, strict=True)]
 
 
-class _Values:
-    """The features of some rows; what features share is computed once."""
+def _known(events: Events, asked: Asked) -> Ints:
+    """Up to where the events of each row's entity have happened."""
+    return events.timeline.before(asked.entity, asked.at if asked.strict else asked.at + 1)
 
-    def __init__(self, plan: ViewPlan, events: Events, asked: Asked, known: Ints, solid: Ints) -> None:
+
+class _Values:
+    """The features of some rows; what features share is computed once. Nothing before `since` counts."""
+
+    def __init__(self, plan: ViewPlan, events: Events, asked: Asked, since: Ints | None = None) -> None:
         self._events, self._asked, self._lateness = events, asked, plan.lateness
+        self._plan = plan
         t = events.timeline
+        known = _known(events, asked)
+        solid = events.solid(asked, known)
         at, owner = ranges(solid, known - solid)
-        if events.arrived is not None:
+        if events.ingested and events.arrived is not None:
             there = events.arrived[at] <= asked.at[owner]
             at, owner = at[there], owner[there]
-        all_of_them = _Selected(t.starts[asked.entity], solid, at, owner)
-        self._all = all_of_them if plan.ttl is None else self._running(all_of_them, plan.ttl)
+        low = t.starts[asked.entity]
+        if since is not None:
+            low = t.before(asked.entity, since)
+            late = t.time[at] >= since[owner]
+            at, owner = at[late], owner[late]
+        all_of_them = _Selected(low, np.maximum(low, solid), at, owner)
+        self._all = all_of_them
+        if since is None and plan.ttl is not None:
+            self._all = self._running(all_of_them, plan.ttl)
+        self._sessions: dict[int, _Values] = {}
         self._selected: dict[tuple[Window, str | None], _Selected] = {}
         self._partials: dict[tuple[Window, str | None, Algebra], Partials] = {}
 
@@ -132,10 +161,25 @@ class _Values:
         ]
 
     def _partial(self, part: Part, algebra: Algebra) -> Partials:
+        if part.over.kind == "session" and part.over.gap not in self._sessions:
+            self._sessions[part.over.gap or 0] = self._of_sessions(part.over.gap or 0)
+        its = self._sessions[part.over.gap or 0] if part.over.kind == "session" else self
         key = (part.over, part.input, algebra)
-        if key not in self._partials:
-            self._partials[key] = self._folded(part, algebra)
-        return self._partials[key]
+        if key not in its._partials:
+            its._partials[key] = its._folded(part, algebra)
+        return its._partials[key]
+
+    def _of_sessions(self, gap: int) -> _Values:
+        """The same rows over the events that count for sessions, from the first that counts at all."""
+        events = self._events.punctual(gap + self._lateness)
+        if self._plan.ttl is None:
+            return _Values(self._plan, events, self._asked)
+        s, time = self._all, self._events.timeline.time
+        since = np.full(len(s.low), FOREVER - 1)
+        np.minimum.at(since, s.owner, time[s.at])
+        some = s.high > s.low
+        since[some] = time[s.low[some]]
+        return _Values(self._plan, events, self._asked, since)
 
     def _folded(self, part: Part, algebra: Algebra) -> Partials:
         column = self._events.column(part.input)

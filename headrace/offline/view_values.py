@@ -20,7 +20,9 @@ from headrace.offline.as_of import Asked, Events, features_as_of
 from headrace.offline.entities import Entities
 from headrace.offline.spill import Partitions
 from headrace.offline.timeline import sorted_timeline
+from headrace.panes.duplicates import EVENT_ID, without_copies
 from headrace.panes.features import Feature
+from headrace.panes.progress import RECORDED, recorded
 from headrace.plan import ViewPlan
 from headrace.windows import BEGINNING, FOREVER, start_of
 
@@ -55,6 +57,11 @@ class ViewValues:
         self.features = [f for f in plan.computed if f.name in set(features)]
         self._projection = plan.projection
         self._ingested = known == "ingested"
+        self._recorded = (
+            self._ingested
+            or plan.dedup is not None
+            or any(p.over.kind == "session" for f in self.features for p in f.parts)
+        )
         self._strict = strict
         self._at = at
         self._entities = Entities(keys)
@@ -85,7 +92,9 @@ class ViewValues:
         """Take the events of a batch (`Accepted.frame`) that matter to the spine."""
         time = pl.col("_event_time")
         rows = accepted.filter(time.is_between(self.first, self.last))
-        kept = ["_event_time", "_order", *(["_timestamp"] if self._ingested else [])]
+        kept = ["_event_time", "_order"]
+        kept += [RECORDED] if self._recorded else []
+        kept += [EVENT_ID] if self.plan.dedup is not None else []
         types = self.plan.view.entity.keys
         if self._projection.plain_keys:
             rows = self._entities.numbered(rows, [pl.col(k).cast(t.polars) for k, t in types.items()])
@@ -94,9 +103,8 @@ class ViewValues:
             rows = self._projection.keys_and_inputs(rows, kept)
             rows = self._entities.numbered(rows, [pl.col(f"_key{i}") for i in range(len(types))])
         rows = rows.drop([f"_key{i}" for i in range(len(types))])
-        if self._ingested:
-            arrived = pl.col("_timestamp")
-            rows = rows.with_columns(pl.when(arrived >= 0).then(arrived).otherwise(time).alias("_timestamp"))
+        if self._recorded:
+            rows = rows.with_columns(recorded(rows))
         self.events += len(rows)
         n = self._partitions.n
         code = rows["_code"].to_numpy()
@@ -130,13 +138,15 @@ class ViewValues:
             return [_nothing(f, 0) for f in self.features]
         if rows is None:
             return [_nothing(f, len(at)) for f in self.features]
+        if self.plan.dedup is not None:
+            rows = without_copies(rows, self.plan.dedup)
         entities = int(max(entity.max(), int(rows["_code"].max()))) + 1  # type: ignore[arg-type]
         code, time, placed = (rows[c].to_numpy() for c in ("_code", "_event_time", "_order"))
         timeline, by = sorted_timeline(code, time, placed, entities)
         if by is not None:
             rows = rows[by]
-        arrived = rows["_timestamp"].to_numpy() if self._ingested else None
-        events = Events(timeline, rows, arrived)
+        arrived = rows[RECORDED].to_numpy() if self._recorded else None
+        events = Events(timeline, rows, arrived, ingested=self._ingested)
         return features_as_of(self.plan, self.features, events, Asked(entity, at, self._strict))
 
 

@@ -55,6 +55,7 @@ class Projection:
         """The columns of a source's frame that are read; those of ours among them begin with an underscore."""
         exprs = [e.polars for _, e in self._columns] + list(self._inputs) + list(self._keys.values())
         exprs += [] if self._where is None else [self._where.polars]
+        exprs += [] if self._id is None else [self._id]
         wanted = {name for expr in exprs for name in expr.meta.root_names()}
         return wanted if self._transform is None else wanted | set(self.before)
 

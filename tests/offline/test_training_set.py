@@ -310,3 +310,33 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     gone = tmp_path / "gone"
     with pytest.raises(StateError, match=r"no room for the events of a training set in .*gone"):
         made(SPINE, "spend", folder=gone)
+
+
+def test_a_copy_of_an_event_counts_once_and_a_late_one_not_for_sessions() -> None:
+    source = hr.StreamSource(
+        "payments",
+        schema={"id": hr.Int64, "customer_id": hr.Int64, "paid_at": hr.Timestamp},
+        format="json",
+        key="customer_id",
+        timestamp="paid_at",
+        event_id="id",
+        dedup="1h",
+    )
+    features = {"paid_1d": hr.count(over="1d"), "visit": hr.count(over=hr.session("30m"))}
+    view = hr.FeatureView("visits", entity=customer, source=source, features=features)
+    project = Project(
+        root=Path("."), sources={"payments": source}, views=Views([view]), plans={view.id: plan_view(view)}
+    )
+    events = pl.DataFrame(
+        {
+            "id": [1, 2, 2, 3, 4],
+            "customer_id": [1] * 5,
+            "paid_at": [T0, T0 + 10 * MINUTE, T0 + 10 * MINUTE, T0 + 20 * MINUTE, T0 + 5 * MINUTE],
+            "_timestamp": [T0, T0 + 10 * MINUTE, T0 + 11 * MINUTE, T0 + 20 * MINUTE, T0 + 50 * MINUTE],
+        }
+    )
+    got = training_set(project, SPINE[4:], "visits", lambda s: FrameEvents(s, events.lazy()))
+    assert got["paid_1d"].to_list() == [4]
+    spine = SPINE[:1].with_columns(timestamp=pl.lit(T0 + 21 * MINUTE))
+    got = training_set(project, spine, "visits", lambda s: FrameEvents(s, events.lazy()))
+    assert got["visit"].to_list() == [3]
