@@ -44,7 +44,7 @@ class Component(ABC):
     """
 
     name: ClassVar[str]
-    deadline: ClassVar[float] = 90.0
+    deadline: ClassVar[float] = 240.0
 
     def __init__(self, folder: Path, port: int | None = None, *, detached: bool = False) -> None:
         self.folder = folder.resolve()
