@@ -50,7 +50,7 @@ class Fault:
     workers: int = 1
     own: frozenset[Own] = frozenset()
     settings: Mapping[str, str] = field(default_factory=dict)
-    rate: int = 400
+    rate: int = 250
     hot: float = 0.0
     wall: bool = False
     forgets: bool = False

@@ -35,7 +35,9 @@ class Traffic(threading.Thread):
         """What stands before each value: the wire format's head."""
         self.extra: Callable[[Traffic, float], None] | None = None
         self.failure: BaseException | None = None
-        self.sender = Sender(bootstrap, {"queue.buffering.max.messages": 500_000})
+        self.sender = Sender(
+            bootstrap, {"queue.buffering.max.messages": 500_000, "message.timeout.ms": 900_000}
+        )
         self.begun = time.monotonic()
         self._halt = threading.Event()
         self._pausing = threading.Event()
