@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.complete
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench stack stack-down stack-status faults clean
+.PHONY: help setup demo test nightly check format bench stack stack-down stack-status faults clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ demo: setup  ## flights through embedded Kafka and Redis, live in the terminal
 
 test: check  ## lint and types, unit tests, then the integration suite on embedded and on real parts
 	@$(BIN)/python -m pytest tests
+
+nightly: setup  ## ten thousand random definitions over random streams: panes, testing and recomputation against the oracle
+	@CASES=10000 $(BIN)/python -m pytest -q tests/panes/test_panes_against_oracle.py tests/testing/test_one_meaning.py tests/offline/test_point_in_time.py
 
 check: setup  ## ruff, formatting, mypy --strict
 	@$(BIN)/ruff check .

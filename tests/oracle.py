@@ -82,9 +82,9 @@ def without_copies(events: list[Row], dedup: int | None) -> list[Row]:
     for row in events:
         key = (row["place"], row["id"])
         if dedup is not None and row["id"] is not None:
-            if key in first and abs(row["now"] - first[key]) < dedup:
+            if key in first and abs(record(row) - first[key]) < dedup:
                 continue
-            first[key] = row["now"]
+            first[key] = record(row)
         out.append(row)
     return out
 
@@ -100,11 +100,16 @@ def covered(events: list[Row], over: Any, t: int, lateness: int, later: bool) ->
     return [r for r in events if start <= r["t"] < end]
 
 
+def record(row: Row) -> int:
+    """The timestamp of the event's record (`now`), or its event time where the record has none."""
+    return row["now"] if row["now"] >= 0 else row["t"]
+
+
 def sessions(events: list[Row], gap: int, lateness: int) -> list[list[Row]]:
     """The maximal runs of sorted events less than a gap apart, without those too late for their record."""
     out: list[list[Row]] = []
     for row in events:
-        if row["t"] < row["now"] - (gap + lateness):
+        if row["t"] < record(row) - (gap + lateness):
             continue
         if out and row["t"] - out[-1][-1]["t"] < gap:
             out[-1].append(row)

@@ -75,6 +75,10 @@ class Engine:
             else:
                 self.online[key] = row
 
+    def lose(self, rows: pl.DataFrame) -> None:
+        """Compute a step with these rows and throw it away, as a crash before the commit does."""
+        self.core.step(rows, self.due(), self.clocks, self.read)
+
     def restart(self) -> None:
         """A new process with the same state: timers come from the records."""
         self.core = ViewCore(self.plan, clock=self.clock)

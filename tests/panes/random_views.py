@@ -18,7 +18,7 @@ from headrace.aggregates import declare
 SECOND = 1_000_000
 
 CASES = settings(  # CASES=10000 for a long run
-    max_examples=int(os.environ.get("CASES", "100")),
+    max_examples=int(os.environ.get("CASES", "50")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
@@ -37,9 +37,14 @@ SCHEMA = {
 VALUES = {name: (lambda row, name=name: row[name]) for name in SCHEMA} | {
     "i > 0": lambda row: None if row["i"] is None else row["i"] > 0,
     "s = 'a'": lambda row: None if row["s"] is None else row["s"] == "a",
+    "coalesce(i, 7)": lambda row: 7 if row["i"] is None else row["i"],
+    "i % 3": lambda row: None if row["i"] is None else abs(row["i"]) % 3 * (1 if row["i"] >= 0 else -1),
+    "made": lambda row: None if row["i"] is None else row["i"] > 0,
+    "length(s) + 1": lambda row: None if row["s"] is None else len(row["s"]) + 1,
 }
-WHERE = [None, None, "b", "i > 0", "s = 'a'"]
-NUMBERS = ["i", "f", "d", "w"]
+COLUMNS = {"made": "i > 0"}
+WHERE = [None, None, "b", "i > 0", "s = 'a'", "made"]
+NUMBERS = ["i", "f", "d", "w", "coalesce(i, 7)", "i % 3", "length(s) + 1"]
 
 
 def seconds(n: int) -> timedelta:
@@ -149,7 +154,13 @@ def views(
     age = draw(st.sampled_from([None, None, 15, 90])) if ttl else None
     entity = hr.Entity("entity", keys={"e": hr.Int64})
     return hr.FeatureView(
-        "v", entity=entity, source=source, where=where, features=features, ttl=age and seconds(age)
+        "v",
+        entity=entity,
+        source=source,
+        where=where,
+        columns=COLUMNS,
+        features=features,
+        ttl=age and seconds(age),
     )
 
 
@@ -191,7 +202,8 @@ def rows() -> st.SearchStrategy[Any]:
 def streams(draw: st.DrawFn, max_size: int = 40) -> list[dict[str, Any]]:
     """Events in arrival order: time moves on in jumps, some events are late or early, some of one time."""
     now, out = draw(st.integers(-100, 100)) * SECOND, []
-    for row in draw(st.lists(rows(), max_size=max_size)):
+    size = draw(st.sampled_from([3, 10, 20, 40]).map(lambda n: min(n, max_size)))
+    for row in draw(st.lists(rows(), min_size=size // 2, max_size=size)):
         now += draw(st.sampled_from([0, 0, 1, 1_000, 300_000, SECOND, 4 * SECOND, 12 * SECOND, 40 * SECOND]))
         behind = draw(
             st.sampled_from(

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.plan import plan_view
-from tests.oracle import Entity, select, without_copies
+from tests.oracle import Entity, record, select, without_copies
 from tests.panes.harness import Engine
 from tests.panes.random_views import CASES, SECOND, VALUES, frame, streams, views
 
@@ -41,6 +41,12 @@ def run_both(view: Any, stream: list[dict[str, Any]], clock: Any, data: st.DataO
         wall = max(wall, batch[-1]["now"]) + data.draw(
             st.sampled_from([0, 0, SECOND, 30 * SECOND]), label="later"
         )
+        if data.draw(st.integers(0, 5), label="crash") == 0:
+            more = [{**ev, "order": at + i} for i, ev in enumerate(stream[at : at + size + 3])]
+            clocks = dict(engine.clocks)
+            engine.lose(engine.accept(frame(more, at), wall))
+            engine.clocks = clocks
+            engine.restart()
         rows = engine.accept(frame(batch, at), wall)
         engine.flush(rows, with_timers=data.draw(st.booleans(), label="with timers"))
         at += size
@@ -51,7 +57,7 @@ def run_both(view: Any, stream: list[dict[str, Any]], clock: Any, data: st.DataO
         if view.where is not None:
             counted = [ev for ev in counted if VALUES[view.where](ev) is True]
         for ev in counted:
-            recorded[ev["e"] % 2] = max(recorded[ev["e"] % 2], ev["now"])
+            recorded[ev["e"] % 2] = max(recorded[ev["e"] % 2], record(ev))
         arrived += [{**ev, "place": ev["e"] % 2} for ev in counted]
         several = without_copies(arrived, view.source.dedup)
         counted = [ev for ev in several if ev["order"] >= at - size]
