@@ -37,22 +37,22 @@ def worker(for_: For = None, until_idle: UntilIdle = None, config: Config = DEFA
     """
     import time
 
-    from app.threads import limit_threads
+    from app.tuning import tune
     from headrace.settings import load_settings
 
     settings = load_settings(config)
-    limit_threads(settings.engine.threads)  # before Polars is loaded
+    tune(settings.engine.threads)  # before Polars is loaded, and before any thread
 
     from app.embedding import embedded_parts
     from app.features import features
     from app.metrics_server import serve
     from app.process import configure_logging, run, wait_for_kafka
-    from app.tuning import tune
+    from headrace import wire
     from headrace.loading import load
 
     for_seconds, idle_seconds = seconds(for_, "--for"), seconds(until_idle, "--until-idle")
     configure_logging(settings)
-    tune()
+    wire.warm()
     project = load(config)
     with embedded_parts(settings, project) as settings:
         cluster = wait_for_kafka(settings, time.sleep)

@@ -124,12 +124,12 @@ class HistorySettings(Section):
 
 
 class StateSettings(Section):
-    """State on the local disk. A flush every `flush` (us) or at `max_events`; `cache_mb` for hot entities."""
+    """State on the local disk. A flush every `flush` (us) or at `max_events`; `cache_mb` (MB) for hot entities."""
 
     dir: str = "data/state"
     flush: Micros = 100_000
     max_events: Count = 100_000
-    cache_mb: Count = 256
+    cache_mb: Count = 128
 
     @property
     def flush_seconds(self) -> float:

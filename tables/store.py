@@ -182,8 +182,8 @@ class StateStore:
 def _open(path: Path, cache_bytes: int) -> Rdict:
     options = Options(raw_mode=True)
     options.create_if_missing(True)
-    options.set_write_buffer_size(32 << 20)
-    options.set_max_write_buffer_number(4)
+    options.set_write_buffer_size(16 << 20)
+    options.set_max_write_buffer_number(3)
     options.set_compression_type(DBCompressionType.lz4())
     options.set_keep_log_file_num(2)
     options.set_max_total_wal_size(256 << 20)
