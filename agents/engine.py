@@ -21,7 +21,14 @@ from agents.opening import Opener, republished
 from agents.persist import Persister
 from agents.task import Life, Task
 from agents.whole import whole
-from headrace.errors import FencedError, HeadraceError, PositionError, StateError, UnavailableError
+from headrace.errors import (
+    FencedError,
+    HeadraceError,
+    OnlineLostError,
+    PositionError,
+    StateError,
+    UnavailableError,
+)
 from headrace.panes import REPUBLISH
 from headrace.wire import RecordBatches
 from tables.kafka.topics import Topics
@@ -164,7 +171,8 @@ class Engine:
         task.generation += 1
         # A worker that is fenced, or misses offsets, may be a zombie that does not know yet. Its next heartbeat
         # will tell it; opening at once would only fence the new owner.
-        self._open(task, after=0.0 if isinstance(error, UnavailableError) else self._pace.fenced_pause)
+        at_once = isinstance(error, (UnavailableError, OnlineLostError))
+        self._open(task, after=0.0 if at_once else self._pace.fenced_pause)
 
     async def _close(self, tp: TopicPartition) -> None:
         task = self.tasks.pop(tp)

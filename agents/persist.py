@@ -135,7 +135,7 @@ class Persister:
             except FencedError as exc:
                 self._lost(by_fence[exc.fence_key], exc)
             except OnlineLostError as exc:
-                await self._lost_online(by_fence[exc.fence_key])
+                await self._lost_online(by_fence[exc.fence_key], exc)
             except UnavailableError as exc:
                 attempt += 1
                 await self._pause(str(exc), attempt)
@@ -160,16 +160,21 @@ class Persister:
                 await asyncio.to_thread(self._online.check, self.fence(task), task.epoch, task.shown)
         except FencedError as exc:
             self._lost(task, exc)
-        except OnlineLostError:
-            await self._lost_online(task)
+        except OnlineLostError as exc:
+            await self._lost_online(task, exc)
 
-    async def _lost_online(self, task: Task) -> None:
-        """Redis lost what was written: claim the fence again and write every entity of the task again."""
-        try:
+    async def _lost_online(self, task: Task, error: OnlineLostError) -> None:
+        """Redis lost what was written: every entity of the task is to be written again, by its owner.
+
+        Who that is Redis cannot tell, since its fence is lost too: a former owner that claimed it would show values
+        older than what was read before. Kafka can: the task is opened again, and claims with a new epoch.
+        """
+        task.lost_online = True
+        if self._fenced:
+            self._lost(task, error)
+        else:
             async with self._speaking:
-                await self.claim(task, lost=True)
-        except FencedError as exc:
-            self._lost(task, exc)
+                await self.claim(task)
 
     def _batches(self, flushes: Sequence[TaskFlush]) -> list[tuple[TaskFlush, list[Chunk]]]:
         """(flush, its commands): a view's columns are built once for all of its partitions."""
@@ -192,12 +197,12 @@ class Persister:
         """The key in Redis that holds the epoch of a task's owner."""
         return f"{self._project}:_fence:{task.tp.topic}:{task.tp.partition}" if self._fenced else None
 
-    async def claim(self, task: Task, *, lost: bool = False) -> None:
+    async def claim(self, task: Task) -> None:
         """Set the task's fence to its epoch, waiting for Redis. Raises FencedError if it holds a larger one.
 
-        If Redis lacks a flush that it must have, or `lost` says so, every entity is written again.
+        If Redis lacks a flush that it must have, or is known to have lost some, every entity is written again.
         """
-        fence, shown, required = self.fence(task), task.shown, task.required
+        fence, shown, required, lost = self.fence(task), task.shown, task.required, task.lost_online
         attempt = 0
         while True:
             try:
@@ -208,6 +213,7 @@ class Persister:
             except UnavailableError as exc:
                 attempt += 1
                 await self._pause(str(exc), attempt)
+        task.lost_online = False
         if lost:
             log.warning("%s: Redis lost what was written; every entity is written again", task.name)
             task.sweep_all()

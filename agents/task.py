@@ -63,6 +63,8 @@ class Task:
     """The last flush that is wholly in Redis, as its fence says (an opening counts as one)."""
     required: int | None = None
     """When it was opened: the flush that Redis must have had; None if there was none."""
+    lost_online: bool = False
+    """Redis was seen to have lost writes, and the fence was not claimed again since."""
     end: int = 0
     """The log's end as last seen, for lag."""
 
