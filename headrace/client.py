@@ -10,12 +10,14 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from headrace.definitions import FeatureView
 from headrace.describing import describe
+from headrace.durations import parse_duration, parse_instant
 from headrace.errors import UsageError, did_you_mean
 from headrace.loading import Project, load
 from headrace.online.keys import python_entity_key
@@ -25,6 +27,7 @@ from headrace.settings import EMBEDDED, Settings, load_settings
 from headrace.types import DataType
 
 if TYPE_CHECKING:
+    from headrace.offline.jobs import Job
     from headrace.offline.metadata import TrainingSet
     from headrace.offline.opening import AtVersion, Frames
     from headrace.offline.training import Known
@@ -217,6 +220,44 @@ class FeatureStore:
     async def atraining_set(self, spine: Any, features: Features, **options: Any) -> TrainingSet:
         """As `training_set`, for asyncio."""
         return await asyncio.to_thread(self.training_set, spine, features, **options)
+
+    def materialize(
+        self,
+        view: str | FeatureView,
+        start: str | datetime,
+        end: str | datetime,
+        step: str | timedelta,
+        stores: Sequence[str] = ("offline",),
+    ) -> Job:
+        """Write every entity's values at `start`, `start` + `step`, ... and `end` to the view's Delta table.
+
+        The job runs in a thread; the same call takes an unfinished one up where it stands, also after its process was
+        killed. UsageError for a range that does not go forward, StateError where there is no history.
+        """
+        from headrace.history.access import options_of
+        from headrace.history.storage import view_uri
+        from headrace.offline.jobs import Job, folder_of
+        from headrace.offline.materializing import instants, materialize
+        from headrace.offline.opening import opening
+
+        if tuple(stores) != ("offline",):
+            raise UsageError(f"materialize writes to the offline store: stores=('offline',), not {stores!r}")
+        found = self.project.view(view if isinstance(view, str) else view.id)
+        plan, settings = self.project.plan(found), self.settings
+        try:
+            at = instants(parse_instant(start), parse_instant(end), parse_duration(step))
+        except ValueError as exc:
+            raise UsageError(f"materialize: {exc}") from None
+        events = opening(self.project, settings, None, None)(plan.source.source)
+        uri = view_uri(settings.history.uri, settings.project, found.id)
+        folder = folder_of(settings)
+        record = folder.submit(
+            "materialize",
+            {"view": found.id, "fingerprint": plan.fingerprint, "at": [at[0], at[-1], len(at)]},
+        )
+        return Job.start(
+            folder, record, lambda job: materialize(plan, events, uri, at, job, options=options_of(settings))
+        )
 
     def verify(self, view: str | FeatureView, *, sample: int = 1_000, seed: int = 0) -> Verified:
         """What the online store serves of sampled entities, against what history says; see `Verified`.

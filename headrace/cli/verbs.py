@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from headrace.cli.backfill import register as register_backfill
 from headrace.cli.catalogue import register as register_catalogue
 from headrace.cli.get import get
 from headrace.cli.init import init
@@ -45,4 +46,5 @@ register_service(app)
 app.command()(get)
 app.command("training-set")(training_set)
 app.command()(verify)
+register_backfill(app)
 register_catalogue(app)

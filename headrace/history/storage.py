@@ -34,6 +34,11 @@ def table_uri(history_uri: str, project: str, source: str) -> str:
     return f"{_absolute(history_uri)}/{project}/sources/{source}"
 
 
+def view_uri(history_uri: str, project: str, view: str) -> str:
+    """``{history_uri}/{project}/views/{view}``, of a view's ``name@version``."""
+    return f"{_absolute(history_uri)}/{project}/views/{view}"
+
+
 def _absolute(uri: str) -> str:
     if re.match(r"[a-z][a-z0-9+.-]*://", uri):
         return uri.rstrip("/")

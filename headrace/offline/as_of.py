@@ -22,6 +22,8 @@ from headrace.panes.features import Feature, Part
 from headrace.plan import ViewPlan
 from headrace.windows import FOREVER, Window, end_of, start_of
 
+PRESENT = "_present"
+
 SCATTERED = 4_000_000
 """How many events that arrived out of order are looked at at once: bounds memory."""
 
@@ -113,12 +115,12 @@ class _Selected:
 
 
 def features_as_of(plan: ViewPlan, features: list[Feature], events: Events, asked: Asked) -> list[pl.Series]:
-    """A typed column for each feature, a value for each row that asks."""
+    """A typed column for each feature, a value for each row that asks; then ``_present``, whether any has an event."""
     known = _known(events, asked)
     scattered = known - events.solid(asked, known)
     done = [_Values(plan, events, asked.rows(a, b)).of(features) for a, b in cuts(scattered, SCATTERED)]
     if not done:
-        return [f.over_no_events().clear() for f in features]
+        return [*(f.over_no_events().clear() for f in features), pl.Series(PRESENT, [], dtype=pl.Boolean)]
     return [pl.concat(parts) if len(parts) > 1 else parts[0] for parts in zip(*done, strict=True)]
 
 
@@ -154,11 +156,14 @@ class _Values:
         self._partials: dict[tuple[Window, str | None, Algebra], Partials] = {}
 
     def of(self, features: list[Feature]) -> list[pl.Series]:
-        """A column for each."""
-        return [
-            f.value([[self._partial(p, a) for a in p.compiled.algebras] for p in f.parts], self._asked.at)[0]
-            for f in features
-        ]
+        """A column for each, and whether any of them covers an event."""
+        out, present = [], np.zeros(len(self._asked), "?")
+        for f in features:
+            partials = [[self._partial(p, a) for a in p.compiled.algebras] for p in f.parts]
+            column, has, _ = f.value(partials, self._asked.at)
+            out.append(column)
+            present |= has
+        return [*out, pl.Series(PRESENT, present)]
 
     def _partial(self, part: Part, algebra: Algebra) -> Partials:
         if part.over.kind == "session" and part.over.gap not in self._sessions:

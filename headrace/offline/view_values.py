@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from headrace.aggregates.partials import Ints
-from headrace.offline.as_of import Asked, Events, features_as_of
+from headrace.offline.as_of import PRESENT, Asked, Events, features_as_of
 from headrace.offline.entities import Entities
 from headrace.offline.spill import Partitions
 from headrace.offline.timeline import sorted_timeline
@@ -52,6 +52,7 @@ class ViewValues:
         partition_rows: int,
         expected: int,
         folder: Path | None = None,
+        present: bool = False,
     ) -> None:
         self.plan = plan
         self.features = [f for f in plan.computed if f.name in set(features)]
@@ -63,6 +64,7 @@ class ViewValues:
             or any(p.over.kind == "session" for f in self.features for p in f.parts)
         )
         self._strict = strict
+        self._present = present
         self._at = at
         self._entities = Entities(keys)
         self.first, self.last = bounds(plan, self.features, at)
@@ -114,7 +116,7 @@ class ViewValues:
         )
 
     def values(self, threads: int, tick: Callable[[], object] = lambda: None) -> pl.DataFrame:
-        """A typed column a feature, in the spine's order. Calls `tick` for each partition done."""
+        """A typed column a feature, in the spine's order; with `present`, ``_present`` too. `tick`s by partition."""
         n = self._partitions.n
         code = self._entities.code
         order = np.lexsort((self._at, code // n, code % n))
@@ -131,13 +133,13 @@ class ViewValues:
         back = np.empty(len(order), "i8")
         back[order] = np.arange(len(order))
         columns = [pl.concat(list(same)).gather(back) for same in zip(*parts, strict=True)]
-        return pl.DataFrame(columns)
+        return pl.DataFrame(columns if self._present else columns[:-1])
 
     def _partition(self, rows: pl.DataFrame | None, entity: Ints, at: Ints) -> list[pl.Series]:
         if not len(at):
-            return [_nothing(f, 0) for f in self.features]
+            return self._nothing(0)
         if rows is None:
-            return [_nothing(f, len(at)) for f in self.features]
+            return self._nothing(len(at))
         if self.plan.dedup is not None:
             rows = without_copies(rows, self.plan.dedup)
         entities = int(max(entity.max(), int(rows["_code"].max()))) + 1  # type: ignore[arg-type]
@@ -148,6 +150,10 @@ class ViewValues:
         arrived = rows[RECORDED].to_numpy() if self._recorded else None
         events = Events(timeline, rows, arrived, ingested=self._ingested)
         return features_as_of(self.plan, self.features, events, Asked(entity, at, self._strict))
+
+    def _nothing(self, n: int) -> list[pl.Series]:
+        present = pl.Series(PRESENT, [False]).new_from_index(0, n)
+        return [*(f.over_no_events().new_from_index(0, n) for f in self.features), present]
 
 
 def bounds(plan: ViewPlan, features: Sequence[Feature], at: Ints) -> tuple[int, int]:
@@ -161,7 +167,3 @@ def bounds(plan: ViewPlan, features: Sequence[Feature], at: Ints) -> tuple[int, 
         for part in feature.parts
     ]
     return min(starts, default=earliest), latest
-
-
-def _nothing(feature: Feature, n: int) -> pl.Series:
-    return feature.over_no_events().new_from_index(0, n)

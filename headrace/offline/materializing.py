@@ -1,0 +1,137 @@
+"""Materialisation: the values of every entity at each step of a range, as a Delta table that any reader understands.
+
+``views/{view}@{version}`` has the entity's keys, ``_as_of`` (the instant), the features, and is partitioned by
+``_date``. Each instant replaces what was there for it, in one commit: doing it twice is doing it once. Refuses to
+schedule.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+
+from headrace.durations import format_instant
+from headrace.errors import UsageError
+from headrace.history.storage import Options, named_errors
+from headrace.history.table import TARGET_FILE_SIZE, WRITER
+from headrace.offline.jobs import Running
+from headrace.offline.sources import Events
+from headrace.offline.view_values import ViewValues
+from headrace.plan import ViewPlan
+from headrace.types import DataType, Date, Timestamp
+from headrace.windows import BEGINNING
+
+ROWS = 4_000_000
+"""Rows of entities by instants that are computed at once."""
+
+
+def instants(start: int, end: int, step: int) -> list[int]:
+    """``start, start + step, ...`` up to and with `end`, in microseconds. UsageError for a range that has none."""
+    if step <= 0 or end < start:
+        raise UsageError(
+            f"a range goes forward in steps: from {format_instant(start)} to {format_instant(end)} by {step} us"
+        )
+    return list(range(start, end + 1, step))
+
+
+def materialize(
+    plan: ViewPlan,
+    events: Events,
+    uri: str,
+    at: list[int],
+    job: Running,
+    *,
+    options: Options | None = None,
+    threads: int = 2,
+) -> None:
+    """Write the view's values at each of the instants `at` (ascending, microseconds) that are not done yet.
+
+    An entity is there if any of its features covers an event. Entities are in the order of their keys. Raises
+    UnavailableError while the store is away: done instants stay done.
+    """
+    todo = [int(part) for part in job.plan([str(t) for t in at])]
+    keys: pl.DataFrame | None = None
+    while todo:
+        if keys is None:
+            keys = _entities(plan, events, at[-1])
+        count = max(1, ROWS // max(len(keys), 1))
+        now, todo = todo[:count], todo[count:]
+        values = _values(plan, events, keys, now, threads)
+        for i, t in enumerate(now):
+            one = pl.concat([keys, values[i * len(keys) : (i + 1) * len(keys)]], how="horizontal")
+            _replace(plan, uri, one.filter("_present").drop("_present"), t, options)
+            if not job.finished(str(t)):
+                return
+
+
+def _entities(plan: ViewPlan, events: Events, last: int) -> pl.DataFrame:
+    """Every entity with an event up to `last`, by its keys."""
+    names = [f"_key{i}" for i in range(len(plan.view.entity.keys))]
+    known = pl.DataFrame(
+        schema={n: t.polars for n, t in zip(names, plan.view.entity.keys.values(), strict=True)}
+    )
+    for batch in events.batches(plan.projection.needs, BEGINNING, last):
+        rows = plan.projection.keys_and_inputs(plan.source.kept(batch), [])
+        known = pl.concat([known, rows.select(names)]).unique()
+    return known.rename(dict(zip(names, plan.view.entity.keys, strict=True))).sort(
+        list(plan.view.entity.keys)
+    )
+
+
+def _values(plan: ViewPlan, events: Events, keys: pl.DataFrame, at: list[int], threads: int) -> pl.DataFrame:
+    """The values of each entity, instant by instant, with ``_present``."""
+    spine = pl.concat([keys] * len(at))
+    instants = np.repeat(np.array(at, "i8"), len(keys))
+    expected = events.expected(BEGINNING, at[-1])
+    with ViewValues(
+        plan,
+        list(plan.feature_types),
+        spine,
+        instants,
+        strict=False,
+        known="happened",
+        partition_rows=ROWS,
+        expected=expected,
+        present=True,
+    ) as job:
+        for batch in events.batches(job.needs, job.first, job.last):
+            job.add(plan.source.kept(batch))
+        return job.values(threads)
+
+
+def _replace(plan: ViewPlan, uri: str, rows: pl.DataFrame, t: int, options: Options | None) -> None:
+    instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=t)
+    types: dict[str, DataType] = {
+        **plan.view.entity.keys,
+        "_as_of": Timestamp,
+        **plan.feature_types,
+        "_date": Date,
+    }
+    whole = rows.with_columns(
+        pl.lit(instant, dtype=Timestamp.polars).alias("_as_of"), pl.lit(instant.date()).alias("_date")
+    ).select(pl.col(n).cast(type.polars) for n, type in types.items())
+    schema = pa.schema([pa.field(n, type.arrow) for n, type in types.items()])
+    table = whole.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
+    with named_errors(uri):
+        if not DeltaTable.is_deltatable(uri, storage_options=dict(options or {})):
+            DeltaTable.create(
+                uri, schema, mode="ignore", partition_by=["_date"], storage_options=dict(options or {})
+            )
+        write_deltalake(
+            DeltaTable(uri, storage_options=dict(options or {})),
+            table,
+            mode="overwrite",
+            predicate=f"_date = '{instant.date()}' and _as_of = {_literal(instant)}",
+            target_file_size=TARGET_FILE_SIZE,
+            writer_properties=WRITER,
+            commit_properties=CommitProperties(custom_metadata={"headrace.fingerprint": plan.fingerprint}),
+        )
+
+
+def _literal(instant: datetime) -> str:
+    """A timestamp of microseconds in delta-rs's SQL, whose plain literals are of nanoseconds."""
+    return f"arrow_cast('{instant:%Y-%m-%dT%H:%M:%S.%fZ}', 'Timestamp(Microsecond, Some(\"UTC\"))')"

@@ -1,0 +1,123 @@
+"""Materialised values: every entity at every step, done twice the same, taken up after an interruption."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+from typer.testing import CliRunner
+
+import headrace as hr
+from headrace.cli.verbs import app
+from headrace.errors import UsageError
+from headrace.offline import materializing
+from tests.integration.test_training_set import FEATURES, T0, append, table
+
+DAYS = [T0 + timedelta(days=d) for d in range(1, 6)]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "config" / "features").mkdir(parents=True)
+    (tmp_path / "config" / "features" / "spend.py").write_text(FEATURES)
+    (tmp_path / "config" / "headrace.toml").write_text(
+        'project = "shop"\n[history]\nuri = "lake"\n[state]\ndir = "state"\n'
+    )
+    return tmp_path / "config"
+
+
+@pytest.fixture
+def store(config: Path, tmp_path: Path) -> Iterator[hr.FeatureStore]:
+    with hr.FeatureStore(config) as opened:
+        made = table(opened, f"{tmp_path}/lake/shop/sources/pay")
+        append(made, 0, 100)
+        yield opened
+
+
+def materialized(home: Path) -> pl.DataFrame:
+    return pl.read_delta(str(home / "lake/shop/views/spend@1")).sort("_as_of", "user")
+
+
+def expected(store: hr.FeatureStore) -> pl.DataFrame:
+    spine = pl.DataFrame({"user": ["u0", "u1", "u2"]}).join(pl.DataFrame({"timestamp": DAYS}), how="cross")
+    return store.training_set(spine, "spend").sort("timestamp", "user")
+
+
+def test_every_entity_is_there_at_every_step(store: hr.FeatureStore, tmp_path: Path) -> None:
+    job = store.materialize("spend", DAYS[0], DAYS[-1], "1d").wait(120)
+    assert (job.state, job.progress) == ("done", (5, 5))
+    got, wanted = materialized(tmp_path), expected(store)
+    assert got.columns == ["user", "_as_of", "spent_7d", "last", "paid_ever", "_date"]
+    for column in ("user", "spent_7d", "last", "paid_ever"):
+        assert got[column].equals(wanted[column])
+    assert got["_as_of"].to_list() == wanted["timestamp"].to_list()
+
+
+def test_doing_it_twice_is_doing_it_once(store: hr.FeatureStore, tmp_path: Path) -> None:
+    store.materialize("spend", DAYS[0], DAYS[-1], "1d").wait(120)
+    once = materialized(tmp_path)
+    store.materialize("spend", DAYS[0], DAYS[-1], timedelta(days=1)).wait(120)
+    store.materialize("spend", DAYS[2].isoformat(), DAYS[3], "12h").wait(120)
+    twice = materialized(tmp_path)
+    assert twice.height == once.height + 3
+    assert twice.filter(pl.col("_as_of").is_in(DAYS)).equals(once)
+
+
+def test_an_entity_without_events_in_any_window_is_not_there(store: hr.FeatureStore, tmp_path: Path) -> None:
+    store.materialize("spend", T0 - timedelta(days=1), T0 + timedelta(hours=1), "1h").wait(120)
+    assert materialized(tmp_path).select("user", "paid_ever").rows() == [("u0", 1), ("u0", 1), ("u1", 1)]
+
+
+def test_what_was_done_is_not_repeated(
+    store: hr.FeatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(materializing, "ROWS", 3)
+    written = []
+    original = materializing._replace
+
+    def away(plan: object, uri: str, rows: pl.DataFrame, t: int, options: object) -> None:
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(t)
+        original(plan, uri, rows, t, options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(materializing, "_replace", away)
+    with pytest.raises(KeyboardInterrupt):
+        store.materialize("spend", DAYS[0], DAYS[-1], "1d").wait(120)
+    monkeypatch.setattr(materializing, "_replace", original)
+    versions = DeltaTable(tmp_path / "lake/shop/views/spend@1").version()
+    job = store.materialize("spend", DAYS[0], DAYS[-1], "1d").wait(120)
+    assert job.progress == (5, 5)
+    assert DeltaTable(tmp_path / "lake/shop/views/spend@1").version() == versions + 3
+    assert materialized(tmp_path)["paid_ever"].equals(expected(store)["paid_ever"])
+
+
+def test_a_range_that_does_not_go_forward_is_refused(store: hr.FeatureStore) -> None:
+    with pytest.raises(UsageError, match="a range goes forward in steps"):
+        store.materialize("spend", DAYS[1], DAYS[0], "1d")
+    with pytest.raises(UsageError, match="materialize: a duration is a number and a unit"):
+        store.materialize("spend", DAYS[0], DAYS[1], "daily")
+    with pytest.raises(UsageError, match="writes to the offline store"):
+        store.materialize("spend", DAYS[0], DAYS[1], "1d", stores=("online",))
+
+
+def test_the_commands_backfill_and_tell_of_jobs(store: hr.FeatureStore, config: Path, tmp_path: Path) -> None:
+    words = ["--from", "2026-01-02", "--to", "2026-01-06T00:00:00Z", "--step", "1d", "--config", str(config)]
+    done = CliRunner().invoke(app, ["backfill", "spend", *words, "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["state"], told["finished"], told["parts"]) == ("done", 5, 5)
+    assert materialized(tmp_path).height == 15
+    listed = CliRunner().invoke(app, ["jobs", "list", "--config", str(config), "--json"])
+    assert [job["id"] for job in json.loads(listed.stdout)] == [told["id"]]
+    waited = CliRunner().invoke(app, ["jobs", "wait", told["id"], "--config", str(config)])
+    assert (waited.exit_code, waited.stdout) == (0, f"{told['id']}: done\n")
+    cancelled = CliRunner().invoke(app, ["jobs", "cancel", told["id"], "--config", str(config)])
+    assert cancelled.stdout == f"{told['id']}: done\n"
+    assert CliRunner().invoke(app, ["jobs", "wait", "none", "--config", str(config)]).exit_code == 2
+    assert datetime.now(UTC) > DAYS[0]
