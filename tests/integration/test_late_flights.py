@@ -155,7 +155,9 @@ def test_what_is_served_is_what_the_model_learned_from(
         served = hr.testing.run(view, now=at, project="flights", clock=at)
         served.push(seen.select(columns).to_dicts())
         online = {feature: plain(value) for feature, value in served.online(entity).items()}
-        assert online == pytest.approx({feature: plain(row[feature]) for feature in view.features}, rel=1e-9), name
+        assert online == pytest.approx(
+            {feature: plain(row[feature]) for feature in view.features}, rel=1e-9
+        ), name
 
 
 def plain(value: object) -> object:
