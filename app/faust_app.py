@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,19 +12,28 @@ import faust
 from app.kafka import Cluster
 from app.transport import RawTopic, RawTransport
 from app.transport.consumer import Flow
+from headrace.errors import HeadraceError
+
+log = logging.getLogger("headrace")
 
 
 class HeadraceApp(faust.App):
-    """A Faust app on the raw transport. `flow` is set before the app starts."""
+    """A Faust app on the raw transport. `flow` is set before the app starts; `failure` is what closing it met."""
 
     flow: Flow
     close: Callable[[], Awaitable[None]] | None = None
+    failure: HeadraceError | None = None
 
     async def on_shutdown(self) -> None:
         """The last step of stopping: the consumer has committed and left its group."""
         await super().on_shutdown()
-        if self.close is not None:
+        if self.close is None:
+            return
+        try:
             await self.close()
+        except HeadraceError as exc:
+            log.error("stopping: %s", exc)
+            self.failure = exc
 
     def _new_transport(self) -> RawTransport:
         return RawTransport(self.conf.broker_consumer, self)

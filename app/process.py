@@ -83,7 +83,7 @@ def run(
 
     `close()` is awaited last of all. `idle()`: nothing is at hand; `caught_up()`: nothing is on the topics
     either, asked when it has been idle for so long; `progress()`: a number that changes while there is work.
-    Returns the exit code: 0, or 1 if the app crashed.
+    Returns the exit code: 0, or 1 if the app crashed or could not be closed.
     """
 
     app.close = close
@@ -112,11 +112,11 @@ def run(
     try:
         worker.execute_from_commandline()
     except SystemExit as exc:
-        return int(exc.code or 0)
+        return int(exc.code or 0) or int(app.failure is not None)
     except Exception as exc:
         log.debug("ended by %r", exc)
         return 1
-    return 0
+    return int(app.failure is not None)
 
 
 class _Worker(faust.Worker):
