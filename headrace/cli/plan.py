@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Option
 
 from headrace.cli.typed import DEFAULT_CONFIG, Config, Json
 
@@ -11,11 +14,17 @@ if TYPE_CHECKING:
     from headrace.settings import Settings
 
 
-def plan(config: Config = DEFAULT_CONFIG, json_: Json = False) -> None:
+Against = Annotated[
+    Path | None, Option("--against", help="A config folder as it was: say which views keep their state.")
+]
+
+
+def plan(config: Config = DEFAULT_CONFIG, json_: Json = False, against: Against = None) -> None:
     """Check the definitions and show what they mean.
 
     For every view: its entity, source and topics, whether its events are shuffled, and for each feature its
-    type, window and step. Every mistake is shown at once, with file and line; the exit code is then 1.
+    type, window and step. Transforms and Python functions are tried on made-up rows: they must be row-wise.
+    Every mistake is shown at once, with file and line; the exit code is then 1.
 
     Example: [bold]headrace plan --json | jq '.views\\[].features | keys'[/bold]
     """
@@ -24,7 +33,10 @@ def plan(config: Config = DEFAULT_CONFIG, json_: Json = False) -> None:
     from headrace.settings import load_settings
 
     settings = load_settings(config)
-    told = planned(load(config), settings)
+    project = load(config)
+    told = planned(project, settings)
+    if against is not None:
+        told["changes"] = changes(load(against), project)
     if json_:
         tell_json(told)
     else:
@@ -34,8 +46,13 @@ def plan(config: Config = DEFAULT_CONFIG, json_: Json = False) -> None:
 def planned(project: Project, settings: Settings) -> dict[str, Any]:
     """The plan as plain values: entities, sources, views with types, windows and topics, services, notes."""
     from headrace.describing import describe
+    from headrace.errors import ProjectError
+    from headrace.plan.row_wise import check_row_wise
     from headrace.topics import changelog_topic, repartition_topic, update_topic
 
+    tried = [check_row_wise(project.plan(view)) for view in project.views.values()]
+    if wrong := [error for error in tried if error is not None]:
+        raise ProjectError(wrong)
     views = []
     for view in project.views.values():
         compiled = project.plan(view)
@@ -54,6 +71,23 @@ def planned(project: Project, settings: Settings) -> dict[str, Any]:
         "services": [describe(s) for s in project.services.values()],
         "notes": notes(project),
     }
+
+
+def changes(before: Project, after: Project) -> list[dict[str, Any]]:
+    """Of each view in either project: whether it is new, gone, the same, or needs a new version, and why."""
+    from headrace.plan.change import change_of
+
+    was = {view.id: view for view in before.views.values()}
+    now = {view.id: view for view in after.views.values()}
+    found: list[dict[str, Any]] = []
+    for id in sorted({*was, *now}):
+        if id not in was or id not in now:
+            found.append({"view": id, "change": "new" if id in now else "gone", "reasons": []})
+        else:
+            change = change_of(was[id], now[id])
+            kept = "keeps its state" if change.keeps_state else "needs a new version"
+            found.append({"view": id, "change": kept, "reasons": list(change.reasons)})
+    return found
 
 
 def notes(project: Project) -> list[str]:
@@ -116,6 +150,10 @@ def _show(told: dict[str, Any]) -> None:
                 ],
             )
         )
+    for change in told.get("changes", ()):
+        why = f": {escape('; '.join(change['reasons']))}" if change["reasons"] else ""
+        color = "red" if change["reasons"] else "green"
+        console.print(f"[{color}]change[/{color}] {change['view']} {change['change']}{why}")
     for note in told["notes"]:
         console.print(f"[yellow]note[/yellow] {escape(note)}")
     counts = ", ".join(

@@ -13,8 +13,13 @@ from headrace.windows import Window, step_of
 
 def fingerprint_of(view: FeatureView) -> str:
     """16 hex digits of what the view's values depend on."""
+    return hashlib.sha256(json.dumps(meaning_of(view), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def meaning_of(view: FeatureView) -> dict[str, object]:
+    """What the view's values depend on, as JSON can say it."""
     source = view.source
-    told = {
+    return {
         "source": source.name,
         "topics": list(getattr(source, "topics", ())),
         "timestamp": getattr(source, "timestamp", None),
@@ -29,7 +34,6 @@ def fingerprint_of(view: FeatureView) -> str:
         "ttl": view.ttl,
         "features": {name: _aggregate(a, view.granularity) for name, a in sorted(view.features.items())},
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _aggregate(a: Aggregate, granularity: int | None) -> list[object]:

@@ -92,14 +92,32 @@ class Projection:
             out = out.filter(pl.col("_key").is_not_null())
         return Projected(out.drop("_row"), len(nulls), dead, nulls)
 
-    def _rows(self, frame: pl.DataFrame) -> tuple[pl.LazyFrame, list[Dead]]:
+    def everything(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Everything made of each row (``_row``), in the order of making, whether the filter lets it pass or not:
+        columns, the filter as ``where``, what the transform leaves, inputs. To try definitions on."""
+        where = pl.lit(True) if self._where is None else self._where.polars
+        lazy, _ = self._rows(frame, filtered=False)
+        made = [name for name, _ in self._columns]
+        after = [name for name in self.schema if name not in made]
+        inputs = [e for e in self._inputs if e.meta.output_name() not in self.schema]
+        if self._transform is None:
+            return lazy.select("_row", *made, where.alias("where"), *after, *inputs).collect()
+        left = [name for name in made if name in self.schema]
+        before = frame.lazy()
+        for name, expression in self._columns:
+            before = before.with_columns(expression.polars.cast(expression.type.polars).alias(name))
+        first = before.select("_row", where.alias("where"))
+        rows = lazy.select("_row", *left, *after, *inputs)
+        return rows.join(first, on="_row", how="left", maintain_order="left").collect()
+
+    def _rows(self, frame: pl.DataFrame, *, filtered: bool = True) -> tuple[pl.LazyFrame, list[Dead]]:
         """The frame with the view's columns, without rows that its filter or its transform leaves out."""
         lazy = frame.lazy()
         if self._id is not None:
             lazy = lazy.with_columns(self._id)
         for name, expression in self._columns:
             lazy = lazy.with_columns(expression.polars.cast(expression.type.polars).alias(name))
-        if self._where is not None:
+        if self._where is not None and filtered:
             lazy = lazy.filter(self._where.polars)
         dead: list[Dead] = []
         if self._transform is not None:
