@@ -68,6 +68,22 @@ class Clock:
         return self._newest[partition] if view == "by_customer@1" else max(self._newest.values())
 
 
+def without_copies(orders: Iterable[Order], dedup: int) -> list[Order]:
+    """Orders, given as they lie on the topic, without those whose number came less than `dedup` us before.
+
+    Before: on the same partition, measured in record timestamps from the last one of that number that counted.
+    """
+    counted: dict[tuple[int, int], int] = {}
+    out = []
+    for order in orders:
+        key = order.place[1], order.event["number"]
+        before = counted.get(key)
+        if before is None or abs(order.timestamp - before) * 1000 >= dedup:
+            counted[key] = order.timestamp
+            out.append(order)
+    return out
+
+
 T = Callable[[str, str, int], int | None]
 """(view, key, partition of the entity's orders) -> the instant that its values are of; None: leave it out."""
 

@@ -36,11 +36,13 @@ class Fault:
     `inject(scene)` is called while events flow and every probe is fresh; it does its harm, says `scene.healed()`
     when the harm is over, and leaves as many workers running as shall go on. `workers` run before it.
 
-    `settings` are of the whole deployment. `forgets`: by the nature of the fault Redis loses what it had, so a
-    reader may find nothing (never something older). `rewinds`: a reader may find something older until it is
-    repaired. `refuses`: words of a worker that must stop by itself rather than go on; what Redis has then must be
-    what it had. `wall`: the wall's clock in place of the events'. `framed`: values carry a schema id of the registry.
-    `edit` changes the definitions. `hot`: the share of one customer. `pending`: why this cannot be run yet.
+    `settings` are of the whole deployment; `edit` changes the definitions. `rate`: orders a second; `hot`: the share of
+    one customer. `wall`: the wall's clock in place of the events'. `framed`: values carry a schema id of the registry.
+    `dedup`: microseconds within which an order of the same number is a copy. `seconds`: how long to wait for anything.
+
+    `forgets`: by the nature of the fault Redis loses what it had, so a reader may find nothing (never something
+    older). `rewinds`: a reader may find something older until it is repaired. `refuses`: words of a worker that must
+    stop by itself rather than go on; what Redis has then must be what it had. `pending`: why this cannot be run yet.
     `ci`: whether it may be drawn where time is short. `note` is for the table.
     """
 
@@ -57,6 +59,7 @@ class Fault:
     rewinds: bool = False
     refuses: tuple[str, ...] = ()
     framed: bool = False
+    dedup: int | None = None
     edit: Callable[[str], str] = lambda text: text
     seconds: float = 300.0
     pending: str | None = None

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from tests.faults import results, verdict
-from tests.faults.expected import Clock, recomputed
+from tests.faults.expected import Clock, recomputed, without_copies
 from tests.faults.families import FAULTS, chosen
 from tests.faults.fault import FAMILIES, Fault
 from tests.faults.reader import Reader
@@ -64,6 +64,14 @@ def test_the_recomputation_counts_windows_as_the_specification_says() -> None:
             "orders_closed_2m": 3,
         }
     }
+
+
+def test_a_copy_counts_again_only_after_its_time() -> None:
+    stamps = [(7, 0), (8, 1), (7, 599_999), (7, 600_000), (7, 700_000), (8, 600_001)]
+    lying = [Order(("orders", 0, i), {"number": n}, stamp) for i, (n, stamp) in enumerate(stamps)]
+    assert [o.place[2] for o in without_copies(lying, 10 * MINUTE)] == [0, 1, 3, 5]
+    elsewhere = Order(("orders", 1, 0), {"number": 7}, 0)
+    assert elsewhere in without_copies([*lying, elsewhere], 10 * MINUTE)
 
 
 def test_a_lost_and_a_repeated_order_are_counted() -> None:

@@ -35,10 +35,11 @@ class Record:
 
 @dataclass(frozen=True)
 class Order:
-    """A record that counts: where it lies, and its columns."""
+    """A record that counts: where it lies, its columns, and its record's timestamp in ms."""
 
     place: Place
     event: Mapping[str, Any]
+    timestamp: int = 0
 
 
 def records(bootstrap: str, topic: str, deadline: float = 120.0) -> list[Record]:
@@ -108,5 +109,5 @@ def split(found: list[Record], prefix: int = 0) -> tuple[list[Order], dict[Place
             bad[record.place] = record.headers[BAD].decode()
         else:
             event = fastavro.schemaless_reader(io.BytesIO((record.value or b"")[prefix:]), SCHEMA, None)
-            orders.append(Order(record.place, event))
+            orders.append(Order(record.place, event, record.timestamp))
     return orders, bad

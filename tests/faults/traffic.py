@@ -33,6 +33,8 @@ class Traffic(threading.Thread):
         self.rate = rate
         self.prefix = b""
         """What stands before each value: the wire format's head."""
+        self.stamped_now = False
+        """Whether records are stamped with the event time that is now, late orders too, as brokers do."""
         self.extra: Callable[[Traffic, float], None] | None = None
         self.failure: BaseException | None = None
         self.sender = Sender(
@@ -78,7 +80,9 @@ class Traffic(threading.Thread):
         return self.prefix + avro(SCHEMA, event)
 
     def order(self, event: Mapping[str, Any], stamp: int | None = None) -> None:
-        """Send one order, stamped with its event time or with `stamp`, in ms."""
+        """Send one order, stamped with its event time (or see `stamped_now`) or with `stamp`, in ms."""
+        if self.stamped_now and stamp is None:
+            stamp = self.event_time.of(self.elapsed) // 1000
         key = None if event["customer"] is None else event["customer"].encode()
         stamp = micros(event["ordered_at"]) // 1000 if stamp is None else stamp
         self.sender.send(self.topic, key, self.encode(event), event, timestamp=stamp)

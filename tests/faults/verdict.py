@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from tests.faults.expected import VIEWS, Clock, T, Values, recomputed
+from tests.faults.expected import VIEWS, Clock, T, Values, recomputed, without_copies
 from tests.faults.scene import Scene
 from tests.faults.topic import Order, records, split
 from tests.integration.history import Place, places_of, stored
@@ -63,6 +63,8 @@ def online(scene: Scene, orders: list[Order]) -> Verdict:
     """Both views in Redis. With the wall clock, T of an entity is what its hash says; else it is the partition's."""
     out = Verdict()
     clock = Clock(orders)
+    if scene.fault.dedup is not None:
+        orders = without_copies(orders, scene.fault.dedup)
     for view in VIEWS:
         found = hashes(scene, view)
         t_of: T = clock

@@ -14,9 +14,10 @@ from tests.faults.scene import Scene
 from tests.faults.traffic import Traffic
 from tests.faults.workload import MAX_AHEAD, SCHEMA
 from tests.integration.producing import avro
-from tests.integration.recomputation import SECOND, at
+from tests.integration.recomputation import MINUTE, SECOND, at
 from tests.stack.kafka import admin
 
+DEDUP = 10 * MINUTE
 Extra = Callable[[Traffic, random.Random], None]
 
 
@@ -84,6 +85,26 @@ def out_of_time(traffic: Traffic, rng: random.Random) -> None:
         traffic.bad(traffic.encode({**event, "ordered_at": None}), "timestamp_missing", key(rng))
 
 
+def duplicates(scene: Scene) -> None:
+    """A third of the orders come once more: mostly within `dedup`, some after it, which count."""
+    scene.traffic.stamped_now = True
+    mixed(scene, again)
+
+
+def again(traffic: Traffic, rng: random.Random) -> None:
+    """Orders of the last minute, event time of twenty, once more."""
+    sent = traffic.sender.sent
+    for _ in range(2):
+        event = sent[-rng.randrange(1, min(len(sent), 60 * traffic.rate))].event
+        if event["customer"] is not None:  # the copy is where the first is
+            traffic.order(event)
+
+
+def with_event_id(text: str) -> str:
+    """The source with an id in each order."""
+    return text.replace('key="customer",', 'key="customer", event_id="number", dedup="10m",')
+
+
 def huge(scene: Scene) -> None:
     """Three records of 10 MB among the others."""
     resource = ConfigResource(
@@ -127,8 +148,9 @@ FAULTS = (
     Fault(
         "input",
         "duplicates on the topic with event_id",
-        lambda scene: None,
-        pending="`event_id` is declared and not yet applied by the worker",
+        duplicates,
+        edit=with_event_id,
+        dedup=DEDUP,
     ),
     Fault("input", "late and future times", lambda scene: mixed(scene, out_of_time)),
     Fault("input", "records of 10 MB", huge),
