@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from operator import attrgetter
 
 import polars as pl
 
 from agents import shuffle
-from agents.dead_letters import record_of, refused
+from agents.dead_letters import records_of, refused
 from agents.flush import Taken, TaskFlush
 from agents.stages import SourceStage, ViewStage
 from agents.task import Task
@@ -129,11 +130,12 @@ class Computer:
     def _bury(
         self, stage: SourceStage, flushes: Mapping[int, TaskFlush], dead: Sequence[DeadRecord], now: int
     ) -> None:
-        for letter in sorted(dead, key=lambda d: (d.partition, d.offset)):
-            flush = flushes[letter.partition]
-            if letter.offset >= flush.task.dead_from:
-                flush.dead += 1
-                flush.add(self._dead_letter_topic, 0, [record_of(letter, stage.source.name, now)])
+        for partition, letters in groupby(sorted(dead, key=_place), key=lambda d: d.partition):
+            flush = flushes[partition]
+            mine = [d for d in letters if d.offset >= flush.task.dead_from]
+            flush.dead += len(mine)
+            if mine:
+                flush.add(self._dead_letter_topic, 0, [records_of(mine, stage.source.name, now)])
 
     # -- the partitions of a repartition topic
 
@@ -218,6 +220,7 @@ class Computer:
 
 
 BEGINNING = -(1 << 62)
+_place = attrgetter("partition", "offset")
 
 
 def _begin(taken: Taken) -> TaskFlush:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from aiokafka import TopicPartition
 
 from agents.engine import Engine
+from agents.standby import Standbys
 from headrace.wire import RecordBatches
 
 log = logging.getLogger("headrace.features")
@@ -24,7 +25,10 @@ class Consumer(Protocol):
 
 
 class FeaturesFlow:
-    """Implements the transport's `Flow` for an engine. `settling()`: a rebalance or a stop is under way."""
+    """Implements the transport's `Flow` for an engine. `settling()`: a rebalance or a stop is under way.
+
+    `assigned_standbys()`: the partitions of which the current assignment wants warm copies here.
+    """
 
     def __init__(
         self,
@@ -32,6 +36,8 @@ class FeaturesFlow:
         raw_topics: Iterable[str],
         settling: Callable[[], bool],
         *,
+        standbys: Standbys | None = None,
+        assigned_standbys: Callable[[], Iterable[TopicPartition]] = tuple,
         fetch_wait_ms: int = 50,
         fetch_min_bytes: int = 1,
     ) -> None:
@@ -40,12 +46,19 @@ class FeaturesFlow:
         self.fetch_wait_ms = fetch_wait_ms
         self.fetch_min_bytes = fetch_min_bytes
         self._settling = settling
+        self._standbys = standbys
+        self._assigned_standbys = assigned_standbys
 
     async def assigned(self, partitions: Iterable[TopicPartition], consumer: Consumer) -> Mapping[Any, int]:
         async def seek(tp: TopicPartition, offset: int) -> None:
             await consumer.release(tp, offset)
 
-        ready = await self.engine.assigned(partitions, seek)
+        given = set(partitions)
+        if self._standbys is not None:
+            await self._standbys.stop()  # a copy that is opened now is written by nobody else
+        ready = await self.engine.assigned(given, seek)
+        if self._standbys is not None:
+            await self._standbys.follow(set(self._assigned_standbys()) - given)
         return {tp: self.engine.tasks[tp].taken for tp in ready}
 
     async def durable(self) -> Mapping[TopicPartition, int]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary
 
 from agents.flush import TaskFlush
+from agents.standby import Copy
 
 
 class WorkerMetrics:
@@ -33,6 +34,12 @@ class WorkerMetrics:
         self.stages = Summary(
             "headrace_stage_seconds", "wall time by stage", ["stage"], registry=self.registry
         )
+        self.standby_lag = Gauge(
+            "headrace_standby_lag",
+            "changelog records behind, of warm copies",
+            ["table", "partition"],
+            registry=self.registry,
+        )
         self.total = 0
 
     @contextmanager
@@ -43,6 +50,12 @@ class WorkerMetrics:
             yield
         finally:
             self.stages.labels(name).observe(time.perf_counter() - begun)
+
+    def standbys(self, copies: Sequence[Copy]) -> None:
+        """The copies that are kept now; those that are not any more have no lag."""
+        self.standby_lag.clear()
+        for copy in copies:
+            self.standby_lag.labels(copy.table, str(copy.partition)).set(copy.lag)
 
     def flushed(self, flushes: Sequence[TaskFlush], seconds: float) -> None:
         self.flushes.inc()

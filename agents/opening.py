@@ -48,8 +48,10 @@ class Opener:
         task.republish.clear()
         task.sweeps.clear()
         task.written = task.asked
+        read = 0
         for view_id, table in [*task.tables.items(), *task.senders.items()]:
-            await self._restore(task, view_id, table)
+            read += await self._restore(task, view_id, table)
+        log.info("%s: restored, %d changelog records read", task.name, read)
         begin, end = await asyncio.to_thread(self._topics.bounds, *task.tp)
         name = source_partition(*task.tp)
         for table in task.books:
@@ -64,9 +66,10 @@ class Opener:
             task.sweep_all()
         task.end = end
 
-    async def _restore(self, task: Task, view_id: str, table: TablePartition) -> None:
+    async def _restore(self, task: Task, view_id: str, table: TablePartition) -> int:
+        """Returns how many changelog records it read."""
         if self._changelogs is None:
-            return
+            return 0
         stage = task.stage
         view = stage if isinstance(stage, ViewStage) else next(v for v in stage.views if v.id == view_id)
         restored = await self._changelogs.restore(
@@ -77,6 +80,7 @@ class Opener:
         if view_id in task.tables:
             entities = {e for e in map(view.core.entity_of, set(restored.last_flush)) if e is not None}
             task.republish[view_id] = sorted(entities)
+        return restored.records
 
     async def _check(self, task: Task, table: TablePartition, name: str, begin: int, end: int) -> None:
         """A new table starts where its source says; a known one must find its log as it left it."""

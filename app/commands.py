@@ -110,11 +110,32 @@ def status(config: Config = DEFAULT_CONFIG, json_: Json = False) -> None:
             columns = ["process", "source", "topic", "partition", "committed", "end", "lag", "note"]
             rows = [[row[c] if row[c] is not None else "-" for c in columns] for row in told["lag"]]
             console.print(table("Lag", columns, rows))
+        if told["workers"]:
+            console.print(
+                table(
+                    "Workers",
+                    ["worker", "said", "open", "opening", "restoring", "copies, lag"],
+                    [_worker_row(w) for w in told["workers"]],
+                )
+            )
         if told["dead_letters"] is not None:
             hint = "  (headrace dead-letters list)" if told["dead_letters"] else ""
             console.print(f"{told['dead_letters']:,} dead letters{hint}")
     if not told["ok"]:
         raise typer.Exit(1)
+
+
+def _worker_row(told: dict[str, Any]) -> tuple[object, ...]:
+    restoring = ", ".join(f"{r['table']} {100 * r['done'] // max(r['of'], 1)} %" for r in told["restoring"])
+    copies, lag = len(told["standbys"]), sum(s["lag"] for s in told["standbys"])
+    return (
+        told["worker"],
+        f"{told['seconds_ago']:.0f} s ago",
+        len(told["open"]),
+        len(told["opening"]),
+        restoring or "-",
+        f"{copies}, {lag:,}" if copies else "-",
+    )
 
 
 def list_letters(

@@ -39,8 +39,13 @@ class HeadraceApp(faust.App):
         return RawTransport(self.conf.broker_consumer, self)
 
 
-def faust_app(group: str, cluster: Cluster, *, instance: str | None, datadir: str) -> HeadraceApp:
-    """A Faust app in consumer group `group`; with `instance`, a static member of it. Makes `datadir`."""
+def faust_app(
+    group: str, cluster: Cluster, *, instance: str | None, datadir: str, standbys: int = 0
+) -> HeadraceApp:
+    """A Faust app in consumer group `group`; with `instance`, a static member of it. Makes `datadir`.
+
+    `standbys`: how many other workers the assignor names for each partition, to keep a copy of its state.
+    """
     Path(datadir).mkdir(parents=True, exist_ok=True)  # Faust would not make the folder above it
     return HeadraceApp(
         group,
@@ -50,6 +55,7 @@ def faust_app(group: str, cluster: Cluster, *, instance: str | None, datadir: st
         topic_disable_leader=True,
         web_enabled=False,
         store="memory://",
+        table_standby_replicas=standbys,
         datadir=datadir,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=instance,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,15 +20,19 @@ from agents.features import FeaturesFlow, agent_of
 from agents.metrics import WorkerMetrics
 from agents.opening import Opener
 from agents.persist import Persister
+from agents.progress import Restores, report
 from agents.repartitions import drop_counted
 from agents.republish import Republisher
 from agents.stages import SourceStage, ViewStage, source_stages
+from agents.standby import Standbys
 from agents.task import Task
 from app.clock import now_us
 from app.failpoints import failpoint
 from app.faust_app import HeadraceApp, faust_app, raw_topic
 from app.kafka import Cluster
+from app.tuning import trim
 from headrace.errors import HeadraceError, StateError, UnavailableError
+from headrace.online.reports import Reports
 from headrace.online.requests import Requests
 from headrace.online.write import OnlineWriter
 from headrace.project import Project
@@ -36,6 +42,7 @@ from headrace.topics import dead_letter_topic
 from tables.cache import RecordCache
 from tables.kafka.changelog import ChangelogReader
 from tables.kafka.producer import PlainProducer, TaskProducer, TransactionalProducer
+from tables.kafka.tail import ChangelogTail
 from tables.kafka.topics import CHANGELOG, KEPT, TopicInfo, Topics
 from tables.store import StateStore
 from tables.table import TablePartition
@@ -52,16 +59,20 @@ class Features:
 
     app: HeadraceApp
     engine: Engine
+    standbys: Standbys
     store: StateStore
     online: OnlineWriter
     requests: Requests
+    leave: Callable[[], None]
     topics: Topics
     sources: tuple[SourceStage, ...]
 
     async def close(self) -> None:
+        await self.standbys.stop()
         await self.engine.close()
         self.online.close()
         self.requests.close()
+        self.leave()
         self.store.close()
 
 
@@ -91,6 +102,7 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
         cluster,
         instance=settings.kafka.instance,
         datadir=str(Path(settings.state.dir) / ".faust"),
+        standbys=0 if cluster.embedded else settings.engine.standby,
     )
 
     async def crash(error: BaseException) -> None:
@@ -118,9 +130,11 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
     repartitions = {
         v.repartition: known[v.repartition].partitions for s in sources for v in s.shuffled if v.repartition
     }
+    restores = Restores()
+    make = _maker(sources, store, settings, cluster, known, name)
     engine = Engine(
-        make=_maker(sources, store, settings, cluster, known, name),
-        opener=Opener(store, topics, changelogs, _progress()),
+        make=make,
+        opener=Opener(store, topics, changelogs, restores),
         computer=Computer(settings.clock, dead_letter_topic(name), repartitions),
         persister=persister,
         pace=Pace(interval=settings.state.flush_seconds, events=settings.state.max_events),
@@ -129,10 +143,33 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
         crash=crash,
     )
     raw = [t for s in sources for t in s.source.topics] + list(repartitions)
-    app.flow = FeaturesFlow(engine, raw, lambda: bool(app.rebalancing or app.should_stop))
-    requests = Requests(settings.redis.url, name)
-    _attach(app, engine, raw, topics, Republisher(requests, repartitions), crash)
-    return Features(app, engine, store, online, requests, topics, sources)
+    standbys = Standbys(
+        make,
+        lambda: ChangelogTail(cluster.aiokafka()),
+        lambda attempt: asyncio.sleep(min(0.1 * 2**attempt, 5.0)),
+    )
+    app.flow = FeaturesFlow(
+        engine,
+        raw,
+        lambda: bool(app.rebalancing or app.should_stop),
+        standbys=standbys,
+        assigned_standbys=lambda: [TopicPartition(*tp) for tp in app.assignor.assigned_standbys()],
+    )
+    requests, reports = Requests(settings.redis.url, name), Reports(settings.redis.url, name)
+    worker = settings.kafka.instance or f"{socket.gethostname()}-{os.getpid()}"
+
+    def tell() -> None:
+        copies = standbys.copies
+        metrics.standbys(copies)
+        reports.put(worker, report(list(engine.tasks.values()), restores, copies), now_us())
+
+    def leave() -> None:
+        with suppress(UnavailableError):
+            reports.remove(worker)
+        reports.close()
+
+    _attach(app, engine, raw, topics, Republisher(requests, repartitions), tell, crash)
+    return Features(app, engine, standbys, store, online, requests, leave, topics, sources)
 
 
 def _attach(
@@ -141,6 +178,7 @@ def _attach(
     raw: list[str],
     topics: Topics,
     republisher: Republisher,
+    tell: Callable[[], None],
     crash: Callable[[BaseException], Any],
 ) -> None:
     """The agent and the timers, as Faust runs them."""
@@ -162,6 +200,7 @@ def _attach(
         while not app.should_stop:
             await app.sleep(REQUESTS)
             with suppress(UnavailableError):  # whoever asks finds out as well
+                await asyncio.to_thread(tell)
                 await republisher.look(list(engine.tasks.values()))
 
     @app.task
@@ -172,6 +211,8 @@ def _attach(
                 await engine.watch_log(topics)
                 await drop_counted(engine.tasks.values(), topics)
                 await engine.watch_online()
+                if engine.idle:  # what a backlog took is not needed now
+                    await asyncio.to_thread(trim)
             except UnavailableError as exc:
                 log.warning("waiting: %s", exc)
             except HeadraceError as exc:
@@ -217,7 +258,7 @@ def _maker(
     name: str,
 ) -> Callable[[TopicPartition], Task]:
     """How the task of a partition is made."""
-    cache = RecordCache(settings.state.cache_mb << 20)
+    cache = RecordCache(settings.state.cache_mb * 3 << 18)  # a quarter is RocksDB's
     stages: dict[str, SourceStage | ViewStage] = {t: s for s in sources for t in s.source.topics}
     stages |= {v.repartition: v for s in sources for v in s.shuffled if v.repartition}
 
@@ -246,16 +287,3 @@ def _maker(
         return Task(tp, stage, tables, senders, producer(tp), topic_id=topic_id)
 
     return make
-
-
-def _progress() -> Callable[[str, int, int], None]:
-    """Says in the log how far a restore has come, at every tenth of it."""
-    said: dict[str, int] = {}
-
-    def progress(what: str, done: int, of: int) -> None:
-        tenth = 10 * done // of if of else 10
-        if of > 10_000 and said.get(what) != tenth:
-            said[what] = tenth
-            log.info("restoring %s: %d of %d changelog records", what, done, of)
-
-    return progress

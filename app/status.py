@@ -7,10 +7,12 @@ from typing import Any
 import redis
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from app.clock import now_us
 from app.reading import consumer, partitions_of
 from headrace.definitions import StreamSource
 from headrace.errors import HeadraceError, UnavailableError
 from headrace.online.address import parse_address
+from headrace.online.reports import Reports
 from headrace.project import Project
 from headrace.registry import SchemaRegistry, UnknownSchemaError
 from headrace.settings import Settings
@@ -26,10 +28,11 @@ def groups_of(project: str) -> dict[str, str]:
 
 
 def status(project: Project, settings: Settings) -> dict[str, Any]:
-    """``{"project", "ok", "parts": [{"part", "address", "ok", "detail"}], "lag": [...], "dead_letters"}``.
+    """``{"project", "ok", "parts": [{"part", "address", "ok", "detail"}], "lag": [...], "workers", "dead_letters"}``.
 
     `lag` has a row for each process, topic and partition: committed offset, end, and events between them (None
-    where nothing was committed yet). `dead_letters` is None where Kafka does not answer.
+    where nothing was committed yet). `workers`: what each said of itself last, and how many seconds ago: partitions
+    open and opening, restores under way, warm copies and their lag. `dead_letters` is None where Kafka does not answer.
     """
     parts = [_redis(settings), *_registry(settings)]
     lag: list[dict[str, Any]] = []
@@ -48,7 +51,27 @@ def status(project: Project, settings: Settings) -> dict[str, Any]:
             kafka |= {"ok": False, "detail": str(error)}
     parts.insert(0, kafka)
     ok = all(part["ok"] is not False for part in parts)
-    return {"project": settings.project, "ok": ok, "parts": parts, "lag": lag, "dead_letters": letters}
+    workers = _workers(settings)
+    return {
+        "project": settings.project,
+        "ok": ok,
+        "parts": parts,
+        "lag": lag,
+        "workers": workers,
+        "dead_letters": letters,
+    }
+
+
+def _workers(settings: Settings) -> list[dict[str, Any]]:
+    if settings.redis.embedded:
+        return []
+    try:
+        with Reports(settings.redis.url, settings.project, timeout=TIMEOUT) as reports:
+            found = reports.all()
+    except UnavailableError:
+        return []
+    now = now_us()
+    return [{**r, "seconds_ago": round((now - r.pop("at")) / 1e6, 1)} for r in found]
 
 
 def _redis(settings: Settings) -> dict[str, Any]:

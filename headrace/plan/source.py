@@ -10,7 +10,7 @@ from typing import Literal
 import polars as pl
 
 from headrace.definitions import BatchSource, StreamSource
-from headrace.durations import DAY, format_duration, format_instant, parse_instant
+from headrace.durations import DAY, format_duration, parse_instant
 from headrace.plan.rows import Accepted, Dead
 from headrace.types import DataType, Date, Int64
 
@@ -18,6 +18,7 @@ PARTITION_BITS = 16
 OFFSET_BITS = 41
 
 _EARLIEST = parse_instant("0001-01-01T00:00:00Z")
+_FORM = "%Y-%m-%dT%H:%M:%S%.6fZ"
 _LATEST = parse_instant("9999-12-31T23:59:59.999999Z")
 
 
@@ -74,24 +75,47 @@ class SourcePlan:
         wrong = missing | beyond.fill_null(False) | ahead.fill_null(False)
         if not wrong.any():
             return timed, []
-        dead: list[Dead] = []
-        columns = timed.filter(wrong).select("_row", "_event_time", "_timestamp")
-        for row, at, stamp in columns.iter_rows():
-            if at is None:
-                dead.append((row, "timestamp_missing", self._missing))
-            elif not _EARLIEST <= at <= _LATEST:
-                detail = f"the event time is {at} us from 1970, beyond the years 1 to 9999"
-                dead.append((row, "timestamp_future" if at > 0 else "timestamp_missing", detail))
-            else:
-                told = (
-                    format_duration(at - stamp),
-                    format_instant(stamp),
-                    format_duration(self._max_ahead or 0),
-                )
-                detail = "the event time {} is {} after the record's timestamp {}, more than max_ahead {}"
-                detail = detail.format(format_instant(at), *told)
-                dead.append((row, "timestamp_future", detail))
-        return timed.filter(~wrong), dead
+        return timed.filter(~wrong), self._dead(timed.filter(wrong))
+
+    def _dead(self, wrong: pl.DataFrame) -> list[Dead]:
+        """Rows without a usable time, each with its reason; in columns, since a flood of them may come."""
+        at = wrong["_event_time"]
+        missing = at.is_null()
+        beyond = ((at < _EARLIEST) | (at > _LATEST)).fill_null(False)
+        late = pl.lit("timestamp_missing")
+        reason = pl.when(pl.col("at") > _LATEST).then(pl.lit("timestamp_future")).otherwise(late)
+        told = pl.DataFrame({"row": wrong["_row"], "at": at}).with_columns(
+            reason=pl.when(missing)
+            .then(late)
+            .when(beyond)
+            .then(reason)
+            .otherwise(pl.lit("timestamp_future")),
+            detail=pl.when(missing)
+            .then(pl.lit(self._missing))
+            .otherwise(pl.format("the event time is {} us from 1970, beyond the years 1 to 9999", "at")),
+        )
+        details = told["detail"]
+        ahead = ~(missing | beyond)
+        if ahead.any():
+            details = details.zip_with(~ahead, self._ahead(wrong))
+        return list(zip(told["row"].to_list(), told["reason"].to_list(), details.to_list(), strict=True))
+
+    def _ahead(self, rows: pl.DataFrame) -> pl.Series:
+        """What is said of events that are too far ahead."""
+        stamp = rows["_timestamp"].cast(pl.Int64)
+        apart = (rows["_event_time"] - stamp).alias("apart")
+        known = apart.unique().drop_nulls()
+        texts = pl.Series([format_duration(abs(us)) for us in known.to_list()], dtype=pl.String)
+        most = format_duration(self._max_ahead or 0)
+        told = pl.select(
+            pl.format(
+                f"the event time {{}} is {{}} after the record's timestamp {{}}, more than max_ahead {most}",
+                pl.lit(_texts(rows["_event_time"])),
+                pl.lit(apart).replace_strict(known, texts, default=None, return_dtype=pl.String),
+                pl.lit(_texts(stamp)),
+            )
+        )
+        return told.to_series()
 
 
 def _event_time(column: str, type: DataType) -> pl.Expr:
@@ -103,3 +127,9 @@ def _event_time(column: str, type: DataType) -> pl.Expr:
         far = pl.lit(2**62, dtype=pl.Int64)
         return pl.when(value > 2**52).then(far).when(value < -(2**52)).then(-far).otherwise(value * 1000)
     return value.cast(pl.Int64)
+
+
+def _texts(us: pl.Series) -> pl.Series:
+    """`format_instant` of a column."""
+    inside = us.is_between(_EARLIEST, _LATEST)
+    return us.zip_with(inside, pl.Series([0], dtype=pl.Int64)).cast(pl.Datetime("us")).dt.to_string(_FORM)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from headrace.avro.varints import I8
@@ -18,8 +20,7 @@ Original = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
 PARTITION, OFFSET, TIMESTAMP, ROW = "_partition", "_offset", "_timestamp", "_row"
 
 
-@dataclass(frozen=True, slots=True)
-class DeadRecord:
+class DeadRecord(NamedTuple):
     """A record that cannot be used, for the dead-letter topic. `timestamp`: Kafka's, in microseconds."""
 
     topic: str
@@ -68,6 +69,41 @@ class Decoded:
             reason,
             detail,
         )
+
+    def dead_letters(self, refused: Sequence[tuple[int, str, str]]) -> list[DeadRecord]:
+        """`dead_letter` of many rows (`_row`, reason, detail), in the order given."""
+        f = self.frames
+        at = np.array([row for row, _, _ in refused], np.int64)
+        order = np.argsort(at, kind="stable")
+        back = np.empty(len(at), np.int64)
+        back[order] = np.arange(len(at))
+        up = at[order]
+        keys, values = f.keys(up).gather(back).to_list(), f.values(up).gather(back).to_list()
+        bare = f.without_headers(at)
+        topics, partitions = [s.topic for s in self.sources], [s.partition for s in self.sources]
+        return [
+            DeadRecord(
+                topics[source],
+                partitions[source],
+                offset,
+                stamp,
+                key,
+                value,
+                [] if no else f.record_headers(row),
+                why,
+                told,
+            )
+            for source, offset, stamp, key, value, no, (row, why, told) in zip(
+                f.source[at].tolist(),
+                f.offset[at].tolist(),
+                (f.timestamp[at] * 1_000).tolist(),
+                keys,
+                values,
+                bare.tolist(),
+                refused,
+                strict=True,
+            )
+        ]
 
     @cached_property
     def _keys(self) -> pl.Series:

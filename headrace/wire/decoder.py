@@ -202,7 +202,8 @@ class _Groups:
         )
         decoded = Decoded(frame, [], tombstones, batches, f, rows)
         dead: list[DeadRecord] = decoded.dead
-        dead += [decoded.dead_letter(*d) for d in sorted(self.dead)]
+        if self.dead:
+            dead += decoded.dead_letters(sorted(self.dead))
         return decoded
 
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from headrace.avro import spans, varints
 from headrace.avro.container import container, header
-from headrace.avro.varints import I8
+from headrace.avro.varints import I8, Mask
 from headrace.errors import CorruptRecordError
 from headrace.wire import kernel
 from headrace.wire.batches import RecordBatch, RecordBatches
@@ -74,6 +74,17 @@ class Frames:
         """The keys of ascending `rows`: Binary, null kept."""
         length = self.key_length[rows]
         return spans.binary(self.body, self.key_at[rows], np.maximum(length, 0), length >= 0)
+
+    def values(self, rows: I8) -> pl.Series:
+        """The values of ascending `rows`: Binary, null kept."""
+        length = self.value_length[rows]
+        return spans.binary(self.body, self.value_at[rows], np.maximum(length, 0), length >= 0)
+
+    def without_headers(self, rows: I8) -> Mask:
+        """Whether records have no header at all."""
+        at = self.value_at[rows] + np.maximum(self.value_length[rows], 0)
+        counts: Mask = np.frombuffer(self.body, np.uint8)[at] == 0
+        return counts
 
     def schema_ids(self) -> I8:
         """The schema id in front of each value (a zero byte, then four): TOMBSTONE or UNFRAMED where there is none."""

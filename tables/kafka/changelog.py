@@ -106,23 +106,31 @@ class ChangelogReader:
         timers_of: TimersOf,
         progress: Callable[[int, int], None],
     ) -> Restored:
-        local = table.marker
-        if local.changelog > end:
-            raise StateError(
-                f"the local state of `{table.name}`[{table.partition}] is at changelog offset {local.changelog}, "
-                f"the changelog {tp.topic} ends at {end}: the topic was deleted or cut. Restore the topic, or delete "
-                "both it and the state folder to begin anew"
-            )
-        table.uncache()
-        start = local.flush_start
-        if not table.is_new and begin > start:
-            table.reset()
-            start = begin
+        start = beginning(table, tp, begin, end)
         restored = Restored(table.marker, start)
-        async for batches in read_to_end(consumer, tp, max(start, begin), end):
-            await to_the_end(asyncio.to_thread(_apply, table, batches, timers_of, restored))
+        async for batches in read_to_end(consumer, tp, start, end):
+            await to_the_end(asyncio.to_thread(apply, table, batches, timers_of, restored))
             progress(batches.next_offset - start, end - start)
         return restored
+
+
+def beginning(table: TablePartition, tp: TopicPartition, begin: int, end: int) -> int:
+    """Where to read a table's changelog from, which begins and ends there: at its last flush. The table is made
+    ready to be written beside its cache.
+
+    A changelog that begins later than that has to be read whole. Raises StateError if it ends before the local state.
+    """
+    local = table.marker
+    if local.changelog > end:
+        raise StateError(
+            f"the local state of `{table.name}`[{table.partition}] is at changelog offset {local.changelog}, "
+            f"the changelog {tp.topic} ends at {end}: the topic was deleted or cut. Restore the topic, or delete "
+            "both it and the state folder to begin anew"
+        )
+    table.uncache()
+    if not table.is_new and begin > local.flush_start:
+        table.reset()
+    return max(table.marker.flush_start, begin)
 
 
 async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
@@ -135,7 +143,7 @@ async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
         raise
 
 
-def _apply(table: TablePartition, batches: RecordBatches, timers_of: TimersOf, restored: Restored) -> None:
+def apply(table: TablePartition, batches: RecordBatches, timers_of: TimersOf, restored: Restored) -> None:
     """Put one fetch's records into RocksDB, with the newest marker among them."""
     frame = key_values([batches])
     keys: list[bytes] = frame["key"].to_list()

@@ -26,12 +26,13 @@ Headers = Sequence[tuple[str, bytes]]
 class Records:
     """Records to write, as columns: `values[i]` under `keys[i]`, a value of None is a tombstone.
 
-    All of them carry the same `headers`.
+    All of them carry the same `headers`, or, where given, `each` its own.
     """
 
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
     headers: Headers = ()
+    each: Sequence[Headers] | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -202,8 +203,9 @@ def _batches(producer: AIOKafkaProducer, outputs: Sequence[Records]) -> list[tup
         out.append((batch, count))
 
     for records in outputs:
-        headers = list(records.headers)
-        for key, value in zip(records.keys, records.values, strict=True):
+        shared = list(records.headers)
+        for i, (key, value) in enumerate(zip(records.keys, records.values, strict=True)):
+            headers = shared if records.each is None else records.each[i]
             length = (len(key) if key else 0) + (len(value) if value else 0) + 32
             if count and size + length > BATCH_BYTES:
                 close()

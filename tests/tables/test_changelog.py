@@ -10,7 +10,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from headrace.wire import RecordBatches
 from tables.cache import RecordCache
-from tables.kafka.changelog import Restored, _apply
+from tables.kafka.changelog import Restored, apply
 from tables.marker import KEY, Marker
 from tables.store import StateStore
 from tables.table import TablePartition
@@ -60,7 +60,7 @@ def test_it_is_the_same_however_the_log_is_cut_into_fetches(tmp_path: Path, cuts
     restored = Restored(table.marker, 0)
     at = 0
     for cut in cuts:
-        _apply(table, fetched(at, log[at:cut]), lambda keys, values: [(7, k) for k in keys], restored)
+        apply(table, fetched(at, log[at:cut]), lambda keys, values: [(7, k) for k in keys], restored)
         at = cut
     assert sorted(restored.last_flush) == [b"a", b"c"]
     assert restored.records == len(log)

@@ -137,6 +137,27 @@ def test_a_later_step_gets_the_untouched_bytes_of_a_row() -> None:
     )
 
 
+def test_many_dead_letters_are_what_each_would_be_alone() -> None:
+    records = [
+        Record(b"\xff", b"k0"),
+        Record(datum(1), None, 9, [("h", b"v"), ("h", b"")]),
+        Record(None, b"gone"),
+        Record(datum(3), b"", 11),
+        Record(datum(4), b"k4", 12),
+    ]
+    batches = [record_batches(records, topic="t", base=50), record_batches(records[3:], topic="u", base=7)]
+    decoded = SourceDecoder(SCHEMA).decode(batches)
+    rows = [(row, "timestamp_missing", f"no time {row}") for row in (6, 1, 4, 3)]
+    assert decoded.dead_letters(rows) == [decoded.dead_letter(*row) for row in rows]
+    assert [(d.topic, d.offset, d.key, d.headers) for d in decoded.dead_letters(rows)] == [
+        ("u", 8, b"k4", []),
+        ("t", 51, None, [("h", b"v"), ("h", b"")]),
+        ("t", 54, b"k4", []),
+        ("t", 53, b"", []),
+    ]
+    assert decoded.dead_letters([]) == []
+
+
 def test_keys_are_aligned_with_the_good_rows_and_keep_their_nulls() -> None:
     records = [Record(datum(0), b"a"), Record(b"\xff", b"b"), Record(datum(2), None), Record(datum(3), b"")]
     decoded = SourceDecoder(SCHEMA).decode([record_batches(records)])
