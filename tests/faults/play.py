@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 import time
 import traceback
@@ -125,7 +126,8 @@ def _compare(scene: Scene, result: Result) -> None:
             process.terminate()
         for process in processes:
             code = process.ended()
-            if code != 0:
+            unborn = code == -signal.SIGTERM and not process.text  # the interpreter itself was still starting
+            if code != 0 and not unborn:
                 result.problems.append(f"a process ended with {code} after SIGTERM:\n{process.log_tail(25)}")
         scene.workers.clear()
         scene.histories.clear()

@@ -66,7 +66,7 @@ class Worker:
         server: Server,
         wall: Any,
     ) -> None:
-        self.process, self.slot, self.disk = process, slot, disk
+        self.process, self.slot, self.disk, self.project = process, slot, disk, project
         self.member = False
         self.owned: set[TopicPartition] = set()
         self.stopped: BaseException | None = None

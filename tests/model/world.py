@@ -251,7 +251,7 @@ class World:
     # -- the end
 
     def recover(self) -> None:
-        """Everything answers again, the clocks are right, and every worker is in the group."""
+        """Everything answers again, the clocks are right, every worker has the newest definitions and is in the group."""
         for worker in list(self.workers):
             self.release(worker)
             if worker.process.held:
@@ -260,12 +260,19 @@ class World:
         self.wall = max(self.wall, self._furthest)
         if not self.workers:
             self.start(0)
+        self._join()
+        for worker in [w for w in self.workers if w.project is not self.project]:
+            self.stop(worker)
+            self.start(worker.slot)
+        self._join()
+        self.settle()
+
+    def _join(self) -> None:
         for _ in range(10):
             self.rebalance(self.workers)
             if all(w.member for w in self.workers):
                 break
             self.loop.advance(6.0)  # who was left out had a call to try again
-        self.settle()
 
     def settle(self) -> None:
         """Until there is nothing to do."""
@@ -344,7 +351,7 @@ def doubles() -> Iterator[None]:
     """Put the doubles where the outer libraries are; small batches, so that a flush goes in several."""
     with (
         patch.object(logging.getLogger("headrace.engine"), "disabled", True),
-        patch("tables.store._open", lambda path, cache_bytes: MemoryDb(path.disk, path.process)),
+        patch("tables.store._open", lambda path, cache_bytes, beside: MemoryDb(path.disk, path.process)),
         patch("tables.store.WriteBatch", RecordedBatch),
         patch("tables.kafka.producer.AIOKafkaProducer", Producer),
         patch("tables.kafka.changelog.AIOKafkaConsumer", ChangelogConsumer),

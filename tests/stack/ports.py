@@ -24,10 +24,14 @@ def is_free(port: int) -> bool:
     return True
 
 
+_drawn: set[int] = set()
+
+
 def free_port() -> int:
-    """A port nobody listens on, drawn at random so that two callers rarely draw the same one."""
+    """A port nobody listens on, at random so that two processes rarely draw the same one; never twice by one."""
     for _ in range(200):
         port = random.SystemRandom().choice(_RANGE)
-        if is_free(port):
+        if port not in _drawn and is_free(port):
+            _drawn.add(port)
             return port
     raise OSError(f"no free port found between {_RANGE.start} and {_RANGE.stop} on {HOST}")
