@@ -251,7 +251,7 @@ class World:
     # -- the end
 
     def recover(self) -> None:
-        """Everything answers again, the clocks are right, every worker has the newest definitions and is in the group."""
+        """Everything answers, clocks are right, every worker has the newest definitions and is in the group."""
         for worker in list(self.workers):
             self.release(worker)
             if worker.process.held:
