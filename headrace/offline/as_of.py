@@ -191,7 +191,8 @@ class _Values:
         if (part.over, part.input) not in self._selected:
             s = self._within(part.over)
             has, at = column.among(s.at)
-            among = _Selected(column.at(s.low), column.at(np.maximum(s.low, s.high)), at, s.owner[has])
+            high = column.at(np.maximum(s.low, s.high))
+            among = _Selected(column.at(s.low), high, at, s.owner[has])
             self._selected[part.over, part.input] = among
         s = self._selected[part.over, part.input]
         found = column.fold(algebra, self._asked.entity, s.low, s.high)

@@ -9,6 +9,8 @@ depend on nothing but the entity's own events. Refuses to know of windows, of in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -52,6 +54,7 @@ class Column:
             self.rows = Rows(timeline.time[kept], timeline.order[kept])
             self.starts = self._before[timeline.starts]
         self._made: dict[Algebra, Callable[[Ints, Ints, Ints], Partials]] = {}
+        self._last: tuple[Ints, Ints, list[_Pieces]] | None = None
 
     def at(self, bound: Ints) -> Ints:
         """Positions in the timeline as positions among the values."""
@@ -65,10 +68,21 @@ class Column:
         return has, self._before[events[has]]
 
     def fold(self, algebra: Algebra, entity: Ints, low: Ints, high: Ints) -> Partials:
-        """The partial of the values ``low <= i < high`` of each (entity, range); ranges may be empty."""
+        """The partial of the values ``low <= i < high`` of each (entity, range); ranges may be empty, not negative."""
         if algebra not in self._made:
             self._made[algebra] = _FOLDS.get(type(algebra), _merging)(algebra, self)
-        return self._made[algebra](entity, low, np.maximum(low, high))
+        return self._made[algebra](entity, low, high)
+
+    @cached_property
+    def shape(self) -> _Shape:
+        """How the values stand in blocks."""
+        return _Shape(self.starts)
+
+    def pieces(self, entity: Ints, low: Ints, high: Ints) -> list[_Pieces]:
+        """As `_Shape.pieces`; the last ones are kept, for the next algebra over the same ranges."""
+        if self._last is None or self._last[0] is not low or self._last[1] is not high:
+            self._last = (low, high, self.shape.pieces(entity, low, high))
+        return self._last[2]
 
     def gathered(self, algebra: Algebra, at: Ints) -> Partials:
         """The partials of single values."""
@@ -156,39 +170,67 @@ def _ends(algebra: Algebra, column: Column) -> Fold:
 
 
 def _merging(algebra: Algebra, column: Column) -> Fold:
-    return _Blocks(algebra, column.every(algebra), column.starts).fold
+    shape = column.shape
+    levels = [column.every(algebra)]
+    for groups in shape.groups:
+        levels.append(algebra.merge(levels[-1], groups))
+    blocks = join(levels)
+
+    def fold(entity: Ints, low: Ints, high: Ints) -> Partials:
+        done = [
+            spread(algebra.merge(blocks.take(c.at), c.starts), c.rows, algebra.empty(c.n))
+            if len(c.at)
+            else algebra.empty(c.n)
+            for c in column.pieces(entity, low, high)
+        ]
+        return join(done) if done else algebra.empty(0)
+
+    return fold
 
 
-class _Blocks:
-    """Partials of values and of ever larger blocks of them, within each entity."""
+@dataclass(frozen=True)
+class _Pieces:
+    """The blocks `at` that make up the ranges of `n` rows: those of ``rows[i]`` begin at ``starts[i]``."""
 
-    def __init__(self, algebra: Algebra, leaves: Partials, starts: Ints) -> None:
-        self._algebra = algebra
-        self._bases = [starts[:-1]]  # where each entity's blocks of a level begin, among all levels
-        levels, sizes = [leaves], np.diff(starts)
-        total = len(leaves)
+    at: Ints
+    starts: Ints
+    rows: Ints
+    n: int
+
+
+class _Shape:
+    """How values stand in blocks: those of an entity by FAN, those by FAN again; numbered through all levels.
+
+    `groups`: of each level but the last, where the blocks of the next begin.
+    """
+
+    def __init__(self, starts: Ints) -> None:
+        self._bases = [starts[:-1]]  # of each level, where each entity's blocks begin
+        self.groups: list[Ints] = []
+        sizes, total = np.diff(starts), int(starts[-1])
         while sizes.size and int(sizes.max()) >= 2 * FAN:
             begin = self._bases[-1] - self._bases[-1].min()
             counts = -(-sizes // FAN)
             index, owner = ranges(np.zeros(len(counts), "i8"), counts)
-            levels.append(algebra.merge(levels[-1], begin[owner] + index * FAN))
+            self.groups.append(begin[owner] + index * FAN)
             ends = np.cumsum(counts)
             self._bases.append(total + ends - counts)
             sizes, total = counts, total + int(ends[-1])
-        self._blocks = join(levels)
 
-    def fold(self, entity: Ints, low: Ints, high: Ints) -> Partials:
-        """The partial of the values ``low <= i < high`` of each entity."""
-        starts, counts = self._pieces(entity, low, high)
+    def pieces(self, entity: Ints, low: Ints, high: Ints) -> list[_Pieces]:
+        """The blocks of each range ``low <= i < high`` of values of an entity, from left to right; in runs of rows."""
+        starts, counts = self._ranges(entity, low, high)
         per = counts.sum(axis=1)
-        done = []
+        out = []
         for a, b in cuts(per, PIECES):
-            at, owner = ranges(starts[a:b].ravel(), counts[a:b].ravel())
-            done.append(grouped(self._algebra, self._blocks.take(at), owner // starts.shape[1], b - a))
-        return join(done) if done else self._algebra.empty(0)
+            at, _ = ranges(starts[a:b].ravel(), counts[a:b].ravel())
+            rows = np.flatnonzero(per[a:b])
+            ends = np.cumsum(per[a:b])
+            out.append(_Pieces(at, (ends - per[a:b])[rows], rows, b - a))
+        return out
 
-    def _pieces(self, entity: Ints, low: Ints, high: Ints) -> tuple[Ints, Ints]:
-        """Ranges of blocks that make up each range of values, from left to right: (where, how many)."""
+    def _ranges(self, entity: Ints, low: Ints, high: Ints) -> tuple[Ints, Ints]:
+        """(where, how many): ranges of blocks, from left to right."""
         a, b = low - self._bases[0][entity], high - self._bases[0][entity]
         left: list[tuple[Ints, Ints]] = []
         right: list[tuple[Ints, Ints]] = []

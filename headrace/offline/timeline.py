@@ -73,21 +73,25 @@ def sorted_timeline(entity: Ints, time: Ints, order: Ints, entities: int) -> tup
     starts = np.zeros(entities + 1, "i8")
     np.cumsum(np.bincount(entity, minlength=entities), out=starts[1:])
     narrow = entity.astype("u2") if entities <= 1 << 16 else entity
-    if _rising(narrow, time, order):
+    if bool((narrow[1:] >= narrow[:-1]).all()) and _rising(starts, time, order):
         return Timeline(starts, time, order), None
     permutation = np.argsort(
         narrow, kind="stable"
     )  # by radix where narrow; events mostly come in order of time
-    if not _rising(narrow[permutation], time[permutation], order[permutation]):
+    by_time, by_order = time[permutation], order[permutation]
+    if not _rising(starts, by_time, by_order):
         permutation = np.lexsort((order, time, narrow))
-    return Timeline(starts, time[permutation], order[permutation]), permutation
+        by_time, by_order = time[permutation], order[permutation]
+    return Timeline(starts, by_time, by_order), permutation
 
 
-def _rising(entity: Ints, time: Ints, order: Ints) -> bool:
-    if len(entity) < 2:
+def _rising(starts: Ints, time: Ints, order: Ints) -> bool:
+    """Whether (time, order) never falls within an entity."""
+    if len(time) < 2:
         return True
-    step, same = np.diff(time), entity[1:] == entity[:-1]
-    fell: Bools = (entity[1:] < entity[:-1]) | (
-        same & ((step < 0) | ((step == 0) & (order[1:] < order[:-1])))
-    )
-    return not bool(fell.any())
+    rose: Bools = time[1:] > time[:-1]
+    fell = np.flatnonzero(~rose)
+    fell = fell[~((time[fell + 1] == time[fell]) & (order[fell + 1] >= order[fell]))]
+    first = np.zeros(len(time) + 1, "?")
+    first[starts] = True
+    return bool(first[fell + 1].all())

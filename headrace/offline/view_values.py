@@ -145,8 +145,9 @@ class ViewValues:
         entities = int(max(entity.max(), int(rows["_code"].max()))) + 1  # type: ignore[arg-type]
         code, time, placed = (rows[c].to_numpy() for c in ("_code", "_event_time", "_order"))
         timeline, by = sorted_timeline(code, time, placed, entities)
+        rows = rows.drop("_code", "_event_time", "_order")
         if by is not None:
-            rows = rows[by]
+            rows = rows.select(pl.all().gather(by.astype("u4")))
         arrived = rows[RECORDED].to_numpy() if self._recorded else None
         events = Events(timeline, rows, arrived, ingested=self._ingested)
         return features_as_of(self.plan, self.features, events, Asked(entity, at, self._strict))

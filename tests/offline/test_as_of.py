@@ -14,7 +14,7 @@ from headrace.offline import folding
 from headrace.offline.as_of import Asked, Events, features_as_of
 from headrace.offline.timeline import sorted_timeline
 from headrace.plan import SourcePlan, ViewPlan, plan_view
-from tests.oracle import Entity, feature
+from tests.oracle import Entity, feature, record
 from tests.panes.random_views import CASES, SECOND, VALUES, frame, streams, views
 from tests.panes.test_panes_against_oracle import same, scale_of
 
@@ -25,7 +25,8 @@ def events_of(plan: ViewPlan, stream: list[dict[str, Any]], *, arrived: bool) ->
     accepted = SourcePlan(plan.view.source).accept(frame(stream, 0), clock="event").frame
     rows = plan.project(accepted).rows
     entity = rows["_key"].cast(pl.Int64).to_numpy()
-    arrivals = np.array([stream[order]["now"] for order in _offsets(rows)], "i8")
+    come = [stream[order] for order in _offsets(rows)]
+    arrivals = np.array([ev["now"] if arrived else record(ev) for ev in come], "i8")
     timeline, by = sorted_timeline(entity, rows["_event_time"].to_numpy(), rows["_order"].to_numpy(), 10)
     if by is not None:
         rows, arrivals = rows[by], arrivals[by]
