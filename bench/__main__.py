@@ -18,12 +18,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import freshness, memory, restore, throughput
+from bench import aggregates, freshness, memory, restore, throughput
 from tests.stack.whole import Addresses, Stack, running
 
 OUT = Path(__file__).parent / "reports" / "latest.md"
 VERSIONS = ("polars", "pyarrow", "numpy", "numba", "faust-streaming", "aiokafka", "rocksdict", "deltalake")
-WORKLOADS = ("w1", "w1-uniform", "w1x3", "w2", "freshness", "memory", "restore")
+WORKLOADS = ("w1", "w1-uniform", "w1x3", "w2", "freshness", "memory", "restore", "aggregates")
 
 console = Console(stderr=True)
 
@@ -36,7 +36,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
     found = running()
-    if found is not None:
+    if given.only == ["aggregates"]:  # needs no component
+        report = "\n".join([*aggregates.HEAD[1:], *aggregates.run()]) + "\n"
+    elif found is not None:
         report = _all(found[0], [p.pid for p in found[1] if p.name == "kafka"], given)
     else:
         with tempfile.TemporaryDirectory() as folder, Stack(Path(folder)) as stack:
@@ -110,6 +112,7 @@ _SECTIONS: dict[str, Callable[[Addresses, argparse.Namespace], list[str]]] = {
     "freshness": _freshness,
     "memory": _memory,
     "restore": _restore,
+    "aggregates": lambda addresses, given: [*aggregates.HEAD, *aggregates.run()],
 }
 
 
