@@ -24,7 +24,16 @@ from pathlib import Path
 
 import numpy as np
 import orjson
-from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import (
+    AccessType,
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    Options,
+    Rdict,
+    WriteBatch,
+    WriteOptions,
+)
 
 from headrace.errors import StateError
 
@@ -60,17 +69,31 @@ def timer_keys(prefix: bytes, timers: Sequence[tuple[int, bytes]]) -> list[bytes
 
 
 class StateStore:
-    """The RocksDB of a worker. Opening takes the folder's lock; a second worker on it gets a StateError."""
+    """The RocksDB of a worker. Opening takes the folder's lock; a second worker on it gets a StateError.
+
+    With `beside`, a folder for RocksDB's own log, it only looks: at what is on disk now, whoever has it open. Without
+    a write-ahead log a running worker's newest flushes are not there yet; the markers say how far it is.
+    """
 
     def __init__(
-        self, path: Path, project: str, *, cache_bytes: int = 256 << 20, changelogged: bool = False
+        self,
+        path: Path,
+        project: str,
+        *,
+        cache_bytes: int = 256 << 20,
+        changelogged: bool = False,
+        beside: Path | None = None,
     ) -> None:
         self.path = path
         self.project = project
         self._options = WriteOptions()
         self._options.disable_wal = changelogged
-        path.mkdir(parents=True, exist_ok=True)
-        self._db = _open(path, cache_bytes)
+        self._looking = beside is not None
+        if beside is None:
+            path.mkdir(parents=True, exist_ok=True)
+        elif not (path / "CURRENT").exists():
+            raise StateError(f"there is no state folder {path}")
+        self._db = _open(path, cache_bytes, beside)
         try:
             self._ids = self._identify()
         except BaseException:
@@ -79,6 +102,8 @@ class StateStore:
 
     def _identify(self) -> dict[str, int]:
         raw = self._db.get(_FOLDER)
+        if raw is None and self._looking:
+            raise StateError(f"the state folder {self.path} has nothing on disk yet")
         if raw is None:
             self._db.put(_FOLDER, orjson.dumps({"layout": LAYOUT, "project": self.project, "tables": {}}))
             return {}
@@ -98,6 +123,8 @@ class StateStore:
     def table_id(self, name: str) -> int:
         """The number that stands for table `name` in this folder; given at first use."""
         if name not in self._ids:
+            if self._looking:
+                raise StateError(f"the state folder {self.path} has no table `{name}`")
             self._ids[name] = max(self._ids.values(), default=0) + 1
             self._db.put(
                 _FOLDER, orjson.dumps({"layout": LAYOUT, "project": self.project, "tables": self._ids})
@@ -171,7 +198,8 @@ class StateStore:
     def close(self) -> None:
         """Put everything on disk and let go of the folder. Raises StateError if the disk refuses."""
         try:
-            self._db.flush()
+            if not self._looking:
+                self._db.flush()
         except Exception as exc:  # rocksdict raises bare Exception with RocksDB's text
             with suppress(Exception):  # it tries the same again
                 self._db.close()
@@ -179,7 +207,7 @@ class StateStore:
         self._db.close()
 
 
-def _open(path: Path, cache_bytes: int) -> Rdict:
+def _open(path: Path, cache_bytes: int, beside: Path | None = None) -> Rdict:
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.set_write_buffer_size(16 << 20)
@@ -194,6 +222,9 @@ def _open(path: Path, cache_bytes: int) -> Rdict:
     table.set_cache_index_and_filter_blocks(True)
     options.set_block_based_table_factory(table)
     try:
+        if beside is not None:
+            options.create_if_missing(False)
+            return Rdict(str(path), options, access_type=AccessType.secondary(str(beside)))
         return Rdict(str(path), options)
     except Exception as exc:  # rocksdict raises bare Exception with RocksDB's text
         text = str(exc)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -65,10 +65,11 @@ class TaskProducer(Protocol):
         """Write all of `outputs` or nothing; returns when it is acknowledged.
 
         Raises FencedError if another owner has opened the task since; UnavailableError if Kafka does not
-        answer, after which it is unknown whether the flush is there.
+        answer or the producer is closed, after which it is unknown whether the flush is there.
         """
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Let go of the task; a write under way ends with UnavailableError."""
 
 
 _FENCED = (
@@ -90,6 +91,7 @@ class _Producer:
             **options,
         }
         self._producer: AIOKafkaProducer | None = None
+        self._write: asyncio.Task[dict[TopicPartition, Span]] | None = None
 
     async def _start(self, **more: Any) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(**self._options, **more)
@@ -103,8 +105,25 @@ class _Producer:
 
     async def close(self) -> None:
         producer, self._producer = self._producer, None
+        if self._write is not None:
+            self._write.cancel()  # a stopped AIOKafkaProducer never says how its transaction ended
         if producer is not None:
             await _stop(producer)
+
+    async def _while_open(
+        self, work: Coroutine[Any, Any, dict[TopicPartition, Span]]
+    ) -> dict[TopicPartition, Span]:
+        """What `work` gives. Raises UnavailableError if the producer is closed meanwhile."""
+        producer = self._producer
+        self._write = asyncio.create_task(work)
+        try:
+            return await self._write
+        except asyncio.CancelledError:
+            if self._producer is producer:
+                raise
+            raise UnavailableError("the producer was closed while a flush was written") from None
+        finally:
+            self._write = None
 
     async def _send(self, producer: AIOKafkaProducer, outputs: Outputs) -> dict[TopicPartition, Span]:
         waiting: list[tuple[TopicPartition, int, asyncio.Future[Any]]] = []
@@ -145,9 +164,7 @@ class TransactionalProducer(_Producer):
         if producer is None:
             raise FencedError(f"{self._transactional_id} is closed")
         try:
-            await producer.begin_transaction()
-            spans = await self._send(producer, outputs)
-            await producer.commit_transaction()
+            return await self._while_open(self._transaction(producer, outputs))
         except _FENCED as exc:
             raise FencedError(
                 f"another worker owns {self._transactional_id} now ({type(exc).__name__})"
@@ -156,6 +173,11 @@ class TransactionalProducer(_Producer):
             raise UnavailableError(
                 f"Kafka did not take a flush of {self._transactional_id}: {exc!r}"
             ) from exc
+
+    async def _transaction(self, producer: AIOKafkaProducer, outputs: Outputs) -> dict[TopicPartition, Span]:
+        await producer.begin_transaction()
+        spans = await self._send(producer, outputs)
+        await producer.commit_transaction()
         return spans
 
 
@@ -174,7 +196,7 @@ class PlainProducer(_Producer):
         if producer is None:
             raise FencedError("the producer is closed")
         try:
-            return await self._send(producer, outputs)
+            return await self._while_open(self._send(producer, outputs))
         except (kafka_errors.KafkaError, OSError) as exc:
             raise UnavailableError(f"Kafka did not take a flush: {exc!r}") from exc
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ProducerFenced
 
-from headrace.errors import FencedError
+from headrace.errors import FencedError, UnavailableError
 from tables.kafka.producer import Span, TransactionalProducer, record
 from tables.kafka.raw import install, read_to_end
 from tables.kafka.records import key_values
@@ -95,3 +96,19 @@ async def test_what_a_predecessor_had_sent_and_not_committed_is_never_seen(
     with pytest.raises(ProducerFenced):
         await stock.commit_transaction()
     assert await values(real, topic) == [b"new"]
+
+
+async def test_a_write_ends_when_its_producer_is_closed(real: RealComponents, producers: Two) -> None:
+    topic = real.unique("log")
+    real.create_topic(topic, 1)
+    tp = TopicPartition(topic, 0)
+    old, new = producers
+    await old.open()
+    writing = asyncio.create_task(old.write({tp: [record(b"k", b"half")]}))
+    await asyncio.sleep(0)  # it has begun
+    await old.close()
+    with pytest.raises(UnavailableError, match="closed while a flush was written"):
+        await asyncio.wait_for(writing, 60)
+    await new.open()
+    await new.write({tp: [record(b"k", b"whole")]})
+    assert (await values(real, topic))[-1] == b"whole"
