@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.republish_verb import republish
+from app.state_verb import show
 from headrace.cli.typed import DEFAULT_CONFIG, Config, Json, Verbs, verbs
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ def register(app: Verbs) -> None:
     app.command()(ingest)
     app.command()(status)
     app.command()(republish)
+    state = verbs("The state behind the features: what a worker counts on, looked at from outside.")
+    state.command("show")(show)
+    app.add_typer(state, name="state")
     letters = verbs("Events that could not be used, each with its reason and its place.")
     letters.command("list")(list_letters)
     letters.command("show")(show_letter)

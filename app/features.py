@@ -21,6 +21,7 @@ from agents.metrics import WorkerMetrics
 from agents.opening import Opener
 from agents.persist import Persister
 from agents.progress import Restores, report
+from agents.publishing import publishers
 from agents.repartitions import drop_counted
 from agents.republish import Republisher
 from agents.stages import SourceStage, ViewStage, source_stages
@@ -38,7 +39,7 @@ from headrace.online.write import OnlineWriter
 from headrace.project import Project
 from headrace.registry import SchemaRegistry
 from headrace.settings import Settings
-from headrace.topics import dead_letter_topic
+from headrace.topics import dead_letter_topic, update_topic
 from tables.cache import RecordCache
 from tables.kafka.changelog import ChangelogReader
 from tables.kafka.producer import PlainProducer, TaskProducer, TransactionalProducer
@@ -135,7 +136,14 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
     engine = Engine(
         make=make,
         opener=Opener(store, topics, changelogs, restores),
-        computer=Computer(settings.clock, dead_letter_topic(name), repartitions),
+        computer=Computer(
+            settings.clock,
+            dead_letter_topic(name),
+            repartitions,
+            publishers(
+                (v.plan for s in sources for v in s.views), name, registry.register if registry else None
+            ),
+        ),
         persister=persister,
         pace=Pace(interval=settings.state.flush_seconds, events=settings.state.max_events),
         now=now_us,
@@ -236,11 +244,15 @@ def _declare(
         counts = {t: found[t].partitions for t in stage.source.topics}
         for view in stage.local:
             wanted[view.changelog] = (counts[stage.source.topics[0]], CHANGELOG)
+            if view.view.publish:
+                wanted[update_topic(name, view.view.name)] = (counts[stage.source.topics[0]], CHANGELOG)
         for view in stage.shuffled:
             assert view.repartition is not None
             partitions = settings.engine.partitions or max(counts.values())
             wanted[view.repartition] = (partitions, KEPT)
             wanted[view.changelog] = (partitions, CHANGELOG)
+            if view.view.publish:
+                wanted[update_topic(name, view.view.name)] = (partitions, CHANGELOG)
             wanted.update({view.sent(t): (n, CHANGELOG) for t, n in counts.items()})
     topics.ensure(wanted)
     if topics.embedded:

@@ -5,7 +5,9 @@ What is overridden and why (faust-streaming 0.15.3; tests/app/test_transport.py 
 - `_fetch_records`: takes raw batches out of aiokafka's fetcher; stock builds a record object per record.
 - `getmany`, `_drain_messages`: one message per fetched partition; no gap books, which stall on batches.
 - `perform_seek`: fetching starts where the state ends, not where Kafka's commit says.
-- `force_commit`: commits the engine's durable positions; acks play no part.
+- `force_commit`: commits the engine's durable positions; acks play no part. Never between revocation and assignment:
+  Kafka answers such a commit after the JoinGroup before it, with IllegalGeneration, upon which aiokafka forgets the
+  generation it has just joined and joins again, over and over.
 - `on_partitions_revoked`: commits before the books are dropped (stock drops them first: replays).
 - `on_buffer_full`, `on_buffer_drop`: with every partition "buffered" Faust sleeps a whole second.
 - `wait_empty`: nothing is ever unacked; what is pending is the engine's to flush.
@@ -89,6 +91,11 @@ class RawThread(driver.AIOKafkaConsumerThread):
 class RawConsumer(driver.Consumer):
     """Faust's consumer with the engine's books in place of its own."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._joining = False
+        self._committing = asyncio.Lock()
+
     def _new_consumer_thread(self) -> RawThread:
         return RawThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -152,6 +159,10 @@ class RawConsumer(driver.Consumer):
 
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         durable = await self.app.flow.durable()
+        async with self._committing:
+            return not self._joining and await self._commit_positions(durable)
+
+    async def _commit_positions(self, durable: Mapping[TopicPartition, int]) -> bool:
         try:
             assigned = self.assignment()
         except driver.ConsumerNotStarted:
@@ -177,6 +188,8 @@ class RawConsumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         await self._on_partitions_revoked(revoked)  # flushes and commits
+        async with self._committing:
+            self._joining = True
         if self._active_partitions is not None:
             self._active_partitions.difference_update(revoked)
         self._paused_partitions.difference_update(revoked)
@@ -190,6 +203,10 @@ class RawConsumer(driver.Consumer):
             ):
                 book.pop(tp, None)
         await self.app.flow.revoked()
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self._joining = False
+        await super().on_partitions_assigned(assigned, generation_id)
 
 
 def _message(tp: TP, batches: RecordBatches, generation: int) -> ConsumerMessage:
