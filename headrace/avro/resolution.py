@@ -14,8 +14,8 @@ from typing import TypeAlias
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
+from headrace.arrow import lists
 from headrace.avro.carriers import as_array, nulls, repeated
 from headrace.avro.mapping import data_type, merged_type, nullable
 from headrace.avro.marks import Marks, Rows
@@ -142,9 +142,7 @@ class _Resolver:
             lengths = column.list.len().fill_null(0).to_numpy().astype(np.int64)
             owners = np.repeat(np.arange(len(column)) if rows is None else rows, lengths)
             items = convert(column.explode(empty_as_null=False, keep_nulls=False), marks, owners)
-            offsets = pa.array(np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]))
-            lists = pa.LargeListArray.from_arrays(offsets, items.cast(dtype).to_arrow())
-            return _where(column.is_not_null(), pl.Series(pl.from_arrow(lists)))
+            return _where(column.is_not_null(), lists(lengths, items.cast(dtype)))
 
         return change
 

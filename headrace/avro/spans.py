@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from headrace.arrow import booleans
 from headrace.avro.varints import I8, Mask
 
 Buffer = bytes | memoryview
@@ -25,7 +26,7 @@ def compacted(body: Buffer, start: I8, end: I8) -> pa.LargeBinaryArray:
     both = pa.LargeBinaryArray.from_buffers(pa.large_binary(), 2 * n, buffers)
     wanted = np.zeros(2 * n, np.bool_)
     wanted[1::2] = True
-    return both.filter(pa.array(wanted))
+    return both.filter(booleans(wanted))
 
 
 def joined(body: Buffer, start: I8, end: I8) -> memoryview:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
+from headrace import arrow
 from headrace.avro import spans, varints
 from headrace.avro.carriers import dtype, least_size, nulls, repeated, without_maps
 from headrace.avro.flat import Run, describe, is_flat, read_run, run_of
@@ -293,5 +293,4 @@ def _listed(items: Node, lists: list[I8], pieces: list[pl.Series], n: int) -> pl
         return repeated(pl.Series([[]], dtype=pl.List(dtype(items))), n)
     owner = np.concatenate(lists)
     values = pl.concat([p.alias("") for p in pieces]).gather(np.argsort(owner, kind="stable"))
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(owner, minlength=n))])
-    return pl.Series(pl.from_arrow(pa.LargeListArray.from_arrays(pa.array(offsets), values.to_arrow())))
+    return arrow.lists(np.bincount(owner, minlength=n), values)

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from headrace.aggregates.algebra import Algebra
 from headrace.aggregates.partials import Bools, Ints, Partials
+from headrace.arrow import bits
 
 _LOW = np.int64(2**32 - 1)
 
@@ -127,7 +128,7 @@ class Records:
         index = np.repeat(starts - (ends - lengths), lengths) + np.arange(total)
         data = np.frombuffer(self.bytes, "u1")[index]
         offsets = np.concatenate([[0], ends]).astype("i8")
-        null = pa.array(has).buffers()[1] if not has.all() else None
+        null = bits(has) if not has.all() else None
         array = pa.LargeBinaryArray.from_buffers(
             pa.large_binary(), len(has), [null, pa.py_buffer(offsets.tobytes()), pa.py_buffer(data.tobytes())]
         )

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from headrace.arrow import lists
 from headrace.avro.mapping import data_type, nullable
 from headrace.avro.marks import Marks, Rows
 from headrace.avro.nodes import MISSING, Array, Enum, Logical, Node, Primitive, Record, Union
@@ -162,9 +163,7 @@ def _lists(items: Node, read: pl.Series, marks: Marks, rows: Rows) -> pl.Series:
     lengths = read.list.len().fill_null(0).to_numpy().astype(np.int64)
     owners = np.repeat(np.arange(len(read)) if rows is None else rows, lengths)
     values = column(items, read.explode(empty_as_null=False, keep_nulls=False), marks, owners)
-    offsets = pa.array(np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]))
-    lists = pa.LargeListArray.from_arrays(offsets, values.cast(data_type(items).polars).to_arrow())
-    return _where(read.is_not_null(), pl.Series(pl.from_arrow(lists)))
+    return _where(read.is_not_null(), lists(lengths, values.cast(data_type(items).polars)))
 
 
 class _Below(Marks):

@@ -1,0 +1,28 @@
+"""Arrow arrays made from NumPy's, without `pa.array`: that imports pandas, half a second of a worker's start."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+def bits(mask: Bools) -> pa.Buffer:
+    """A mask as Arrow keeps it: a bit each, the first one lowest."""
+    return pa.py_buffer(np.packbits(mask, bitorder="little"))
+
+
+def booleans(mask: Bools) -> pa.BooleanArray:
+    """A mask as an array without nulls."""
+    return pa.Array.from_buffers(pa.bool_(), len(mask), [None, bits(mask)])
+
+
+def lists(lengths: Ints, items: pl.Series) -> pl.Series:
+    """Consecutive `items` as lists of these lengths."""
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+    starts = pa.Array.from_buffers(pa.int64(), len(offsets), [None, pa.py_buffer(offsets)])
+    return pl.Series(pl.from_arrow(pa.LargeListArray.from_arrays(starts, items.to_arrow())))
