@@ -35,11 +35,15 @@ class Cluster:
 
     @property
     def session_timeout(self) -> float:
-        return 6.0 if self.embedded else 10.0
+        """Seconds after which a silent worker's partitions go to others; Kafka's default least.
+
+        A worker that is stopped keeps its place for so long: longer than that a restart stops no key.
+        """
+        return 6.0
 
     @property
     def heartbeat_interval(self) -> float:
-        return 1.0 if self.embedded else 2.0
+        return 1.0
 
     @property
     def rebalance_timeout(self) -> float:
