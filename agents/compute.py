@@ -15,6 +15,7 @@ import polars as pl
 from agents import shuffle
 from agents.dead_letters import records_of, refused
 from agents.flush import Taken, TaskFlush
+from agents.publishing import Publisher
 from agents.stages import SourceStage, ViewStage
 from agents.task import Task
 from headrace.errors import StateError
@@ -30,12 +31,20 @@ Due = dict[int, list[tuple[int, bytes]]]
 
 
 class Computer:
-    """Computes flushes for one project. `partitions`: repartition topic -> its partition count."""
+    """Computes flushes for one project. `partitions`: repartition topic -> its partition count; `publishers`: view id
+    -> how its updates are published, for those that are."""
 
-    def __init__(self, clock: Clock, dead_letter_topic: str, partitions: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        dead_letter_topic: str,
+        partitions: Mapping[str, int],
+        publishers: Mapping[str, Publisher] | None = None,
+    ) -> None:
         self._clock = clock
         self._dead_letter_topic = dead_letter_topic
         self._partitions = partitions
+        self._publishers = publishers or {}
 
     def __call__(self, taken: Sequence[Taken], now: int) -> list[TaskFlush]:
         """One TaskFlush for each task of `taken`. `now`: wall clock in us."""
@@ -201,6 +210,10 @@ class Computer:
                 marker,
             )
             flush.change(table, changes)
+            if partition in online and view.id in self._publishers:
+                publisher = self._publishers[view.id]
+                update_records = publisher.records(online[partition], marker.sequence)
+                flush.add(publisher.topic, partition, [update_records])
             if partition in online:
                 flush.online.append((view, online[partition]))
                 flush.entities += online[partition].height

@@ -155,6 +155,16 @@ def test_what_somebody_spoiled_is_written_again_by_hand(real: RealComponents, tm
         assert (told["entities"], told["done"], told["missing"]) == (1, 3, [])
         assert not [line for line in flow.wrong() if f" {first}" in line]
 
+        # The state is as it was: that is what is written again, and what anybody can look at meanwhile.
+        shown = deployment.ask("state", "show", "by_user@1")
+        assert [e["key"] for e in shown["entities"]] != []
+        state = {
+            e["key"]: {name: text for name, text in e["features"].items() if text is not None}
+            for e in shown["entities"]
+        }
+        ends = sum(n for p in shown["partitions"] for n in p["positions"].values())
+        assert ends == len(flow.sender.sent)
+
         told = deployment.ask("republish", "by_user")
         assert (told["view"], told["entities"], told["partitions"], told["done"]) == (
             "by_user@1",
@@ -163,6 +173,7 @@ def test_what_somebody_spoiled_is_written_again_by_hand(real: RealComponents, tm
             3,
         )
         assert flow.wrong() == []
+        assert state == deployment.features("by_user@1")
 
         # A shuffled view: the partition of an entity is known, so one that never was is taken away again.
         merchants = f"{deployment.project}:by_merchant@2:"
@@ -175,6 +186,11 @@ def test_what_somebody_spoiled_is_written_again_by_hand(real: RealComponents, tm
 
         worker.terminate()
         worker.ended_well()
+        there = str(deployment.folder / "state")
+        kept = deployment.ask("state", "show", "by_user@1", "--folder", there, "--key", first)
+        assert [(e["key"], e["features"]["payments_ever"]) for e in kept["entities"]] == [
+            (first, state[first]["payments_ever"])
+        ]
         nobody = deployment.ask("republish", "by_user", "--timeout", "1s", code=1)
         assert (nobody["done"], len(nobody["missing"])) == (0, 3)
         client.close()

@@ -1,0 +1,47 @@
+"""Publishing: a view's updates to its topic, in the transaction of the flush that made them.
+
+The topic has the partitions of what the view is computed from, and an entity's updates keep to its own: so they are in
+order, and a reader of committed records sees each flush's exactly once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import polars as pl
+
+from headrace.avro import AvroSchema
+from headrace.plan import ViewPlan
+from headrace.publishing import encoded_updates, update_schema
+from headrace.topics import update_topic
+from tables.kafka.producer import Records
+
+Register = Callable[[str, AvroSchema], int]
+"""(subject, schema) -> the schema's id."""
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """How one view's updates are written. `schema_id` is None where there is no registry: values are bare then."""
+
+    plan: ViewPlan
+    topic: str
+    schema: AvroSchema
+    schema_id: int | None
+
+    def records(self, online: pl.DataFrame, version: int) -> Records:
+        """The update of each emitted row, under its entity's text."""
+        values = encoded_updates(self.plan, self.schema, online, version, self.schema_id)
+        return Records([key.encode() for key in online["_key"].to_list()], values)
+
+
+def publishers(plans: Iterable[ViewPlan], project: str, register: Register | None) -> dict[str, Publisher]:
+    """By view id, those of the views that publish; their schemas are registered under ``{topic}-value``."""
+    out = {}
+    for plan in plans:
+        if plan.view.publish:
+            topic, schema = update_topic(project, plan.view.name), update_schema(plan, project)
+            id = None if register is None else register(f"{topic}-value", schema)
+            out[plan.id] = Publisher(plan, topic, schema, id)
+    return out
