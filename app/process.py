@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -20,6 +22,9 @@ from headrace.errors import UnavailableError
 from headrace.settings import Settings
 
 log = logging.getLogger("headrace")
+
+DRAIN_SECONDS = 60.0
+AGAIN_SECONDS = 1.0  # a terminal and a parent process may both pass on the same Ctrl-C
 
 
 def configure_logging(settings: Settings) -> None:
@@ -129,6 +134,17 @@ class _Worker(faust.Worker):
     def _setup_logging(self) -> Any:
         return None
 
+    def _schedule_shutdown(self, signal: signal.Signals) -> None:
+        """Drain; for no longer than DRAIN_SECONDS, nor than the next signal: Kafka or Redis may be away for good."""
+        if self._signal_stop_time:
+            if self.loop.time() - self._signal_stop_time > AGAIN_SECONDS:
+                _end_at_once("asked again")
+            return
+        patience = threading.Timer(DRAIN_SECONDS, _end_at_once, [f"not drained in {DRAIN_SECONDS:.0f} s"])
+        patience.daemon = True
+        patience.start()
+        super()._schedule_shutdown(signal)
+
     def _shutdown_loop(self) -> None:
         """Everything of ours is closed by now. Stock waits two seconds more for what it does not know."""
         left = asyncio.all_tasks(self.loop)
@@ -142,3 +158,10 @@ class _Worker(faust.Worker):
 
     def say(self, *messages: Any, **options: Any) -> None:
         """Nothing: what there is to say goes through our log."""
+
+
+def _end_at_once(why: str) -> None:
+    """End like a process that was killed: what was not written is read again from the topic."""
+    log.error("ending without having drained, %s: what was not written will be read again", why)
+    logging.shutdown()
+    os._exit(1)

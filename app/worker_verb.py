@@ -30,8 +30,8 @@ def seconds(text: str | None, option: str) -> float | None:
 def worker(for_: For = None, until_idle: UntilIdle = None, config: Config = DEFAULT_CONFIG) -> None:
     """Compute features: consume the sources' topics, keep windows in state, write values to Redis.
 
-    SIGTERM or Ctrl-C drains: what was fetched is counted, written and committed before it ends. Start as many
-    as there are partitions, each with its own state folder.
+    SIGTERM or Ctrl-C drains: what was fetched is counted, written and committed before it ends, within a minute; a
+    second one ends at once. Start as many as there are partitions, each with its own state folder.
 
     Example: [bold]headrace worker --until-idle 2s[/bold]
     """

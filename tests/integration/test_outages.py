@@ -108,6 +108,23 @@ def test_the_broker_restarts_while_a_worker_runs(real: RealComponents, tmp_path:
             worker.terminate()
             worker.ended_well()
             assert set(deployment.lag().values()) == {0}
+
+            # Without a broker it cannot drain, and a second signal ends it; what was not written is read again.
+            worker = deployment.start("worker")
+            flow.send()
+            flow.right(worker)
+            kafka.kill()
+            worker.terminate()
+
+            def ended() -> bool:
+                worker.terminate()
+                return not worker.running
+
+            until("the end of a worker that was asked again", ended)
+            assert worker.code in (0, 1)
+            kafka.start()
+            flow.send()
+            flow.right(deployment.start("worker"))
     finally:
         kafka.kill()
 
