@@ -24,10 +24,10 @@ demo: setup  ## flights through embedded Kafka and Redis, live in the terminal
 	@$(BIN)/headrace demo
 
 test: check  ## lint and types, unit tests, then the integration suite on embedded and on real parts
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest tests --durations=20
 
 nightly: setup  ## ten thousand random definitions over random streams: panes, testing and recomputation against the oracle
-	@CASES=10000 $(BIN)/python -m pytest -q tests/panes/test_panes_against_oracle.py tests/testing/test_one_meaning.py tests/offline/test_point_in_time.py
+	@CASES=10000 $(BIN)/python -m pytest -q tests/panes/test_panes_against_oracle.py tests/testing/test_one_meaning.py tests/offline/test_point_in_time.py tests/offline/test_as_of.py
 
 check: setup  ## ruff, formatting, mypy --strict
 	@$(BIN)/ruff check .
