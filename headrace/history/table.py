@@ -148,7 +148,8 @@ class HistoryTable:
             return DeltaTable(self.uri, storage_options=self._options)
 
     def _stands(self, table: DeltaTable, place: Place) -> int | None:
-        at: int | None = table.transaction_version(self._application(place))
+        with named_errors(self.uri):  # it may read the log again
+            at: int | None = table.transaction_version(self._application(place))
         return at
 
     def _stands_still(self, table: DeltaTable, place: Place) -> int | None:
