@@ -102,7 +102,7 @@ class FeatureView(Definition):
             self._set(**{field: rules.optional_duration(given, m, field=field)})
         for field, switch in (("online", online), ("offline", offline), ("publish", publish)):
             self._set(**{field: rules.flag(switch, m, field=field)})
-        if refresh is not None and isinstance(source, StreamSource):
+        if refresh is not None and isinstance(source, StreamSource | FeatureView):
             m.add(
                 "refresh is for views on a batch source",
                 field="refresh",
@@ -113,6 +113,7 @@ class FeatureView(Definition):
         self._set(backfill=_backfill(backfill, m), features=_features(features, m))
         self._set(**rules.words(description, owner, tags, m))
         _check_windows(self, m)
+        _check_chain(self, m)
         check_keys(self, m)
         if not m.found and not m.known and current_scope() is None:
             for check in _listeners:
@@ -249,6 +250,48 @@ def _check_windows(view: FeatureView, mistakes: Mistakes) -> None:
             except ValueError as error:
                 place = aggregate.place if aggregate.place.file else None
                 mistakes.add(str(error), field=f"features.{name}", place=place)
+
+
+def chain_of(view: FeatureView) -> tuple[FeatureView, ...]:
+    """The views that a derived view stands on, from its own source down; none for a view on a source."""
+    found = []
+    source = view.source
+    while isinstance(source, FeatureView):
+        found.append(source)
+        source = source.source
+    return tuple(found)
+
+
+def _check_chain(view: FeatureView, mistakes: Mistakes) -> None:
+    """A derived view stands on online views of other names, and at last on a stream."""
+    chain = chain_of(view)
+    told = " on ".join(v.id for v in (view, *chain))
+    for below in chain:
+        if below.name.lower() == view.name.lower():
+            mistakes.add(
+                f"a cycle: {view.name} would read its own updates",
+                field="source",
+                expected="views of other names all the way down",
+                got=told,
+                hint="Every version of a view publishes on one topic: choose another name for this view.",
+            )
+            return
+    if not chain or chain[0].broken or chain[-1].broken:
+        return
+    if isinstance(chain[-1].source, BatchSource):
+        mistakes.add(
+            "a view on files publishes no updates",
+            field="source",
+            expected="a view on a stream",
+            got=f"{told} on the batch source {chain[-1].source.name}",
+        )
+    elif not chain[0].online:
+        mistakes.add(
+            f"{chain[0].name} is not kept online, so it publishes no updates",
+            field="source",
+            expected="a view with online=True",
+            got=f"{chain[0].id} with online=False",
+        )
 
 
 def check_keys(view: FeatureView, mistakes: Mistakes) -> None:
