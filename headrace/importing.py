@@ -85,6 +85,8 @@ class Files(MetaPathFinder, Loader):
             self.mistakes.append(error.located(place=self._place(file, error)))
             return
         text = error.msg if isinstance(error, SyntaxError) else str(error)
+        if isinstance(error, ImportError) and error.path:
+            text = text.removesuffix(f" ({error.path})")  # Python adds whose file it is: the place says that
         what = "SyntaxError" if isinstance(error, SyntaxError) else type(error).__name__
         self.mistakes.append(
             DefinitionError(
@@ -108,8 +110,11 @@ class Files(MetaPathFinder, Loader):
         return found
 
     def _hint(self, error: BaseException) -> str | None:
-        if isinstance(error, ImportError) and "partially initialized" in str(error):
-            return "Two files import each other: put what both need into a third."
+        if isinstance(error, ImportError | AttributeError) and "partially initialized" in str(error):
+            return (
+                "Two files import each other: put what both need into a third. Views that read each other are a "
+                "cycle: one of them has to read a stream."
+            )
         if isinstance(error, ModuleNotFoundError) and error.name:
             there = [dotted(f, self.root) for f in sorted(self.root.rglob("*.py"))]
             ends = [m for m in there if m.endswith("." + error.name)]

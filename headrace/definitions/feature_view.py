@@ -157,9 +157,10 @@ def when_declared(check: Callable[[FeatureView, Mistakes], object]) -> None:
 def _a(value: object, kinds: tuple[type, ...], field: str, expected: str, mistakes: Mistakes) -> object:
     if not isinstance(value, kinds):
         hint = "Give the object itself, not its name." if isinstance(value, str) else None
-        mistakes.add(
-            f"{field} is of the wrong kind", field=field, expected=expected, got=repr(value), hint=hint
-        )
+        if isinstance(value, FeatureRef):
+            hint = f"Give the whole view; its features are columns, `{value.feature}` among them."
+        got = f"the feature {value}" if isinstance(value, FeatureRef) else repr(value)
+        mistakes.add(f"{field} is of the wrong kind", field=field, expected=expected, got=got, hint=hint)
         return None
     return value
 
@@ -273,7 +274,7 @@ def _check_chain(view: FeatureView, mistakes: Mistakes) -> None:
                 field="source",
                 expected="views of other names all the way down",
                 got=told,
-                hint="Every version of a view publishes on one topic: choose another name for this view.",
+                hint="All versions of a view publish on one topic: give this view a name of its own.",
             )
             return
     if not chain or chain[0].broken or chain[-1].broken:

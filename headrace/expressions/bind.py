@@ -26,6 +26,11 @@ from headrace.types import Bool, DataType, Null, String
 
 load()
 
+NO_PARENS = frozenset(
+    ["current_date", "current_timestamp", "localtimestamp", "current_user", "user", "session_user"]
+)
+"""Functions that are called without parentheses; a column of that name comes first, as in Spark."""
+
 
 class Binder:
     """Binds the syntax of one expression (`text`) against `schema` and the user's `functions`."""
@@ -98,6 +103,8 @@ class Binder:
             value = variable
         else:
             column = self.names.get(first.lower())
+            if column is None and not rest and first.lower() in NO_PARENS:
+                return self._call(syntax.Call(node.pos, first.lower(), ()))
             if column is None:
                 raise self.error(
                     f"there is no column `{'.'.join(node.parts)}`",

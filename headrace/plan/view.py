@@ -118,8 +118,9 @@ def plan_view(view: FeatureView, *, functions: Mapping[str, Function] | None = N
                 hint=did_you_mean(key, rows.schema) or f"Make it with columns={{'{key}': '...'}}.",
             )
         elif not fits(rows.schema[key], wanted):
+            where = f"in {source.name}" if key in rows.source and key not in view.columns else "here"
             mistakes.add(
-                f"{view.entity.name}'s key `{key}` has another type here",
+                f"{view.entity.name}'s key `{key}` has another type {where}",
                 f"columns.{key}" if key in view.columns else "entity",
                 expected=str(wanted),
                 got=str(rows.schema[key]),
