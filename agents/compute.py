@@ -15,11 +15,11 @@ import polars as pl
 from agents import shuffle
 from agents.dead_letters import records_of, refused
 from agents.flush import Taken, TaskFlush
-from agents.publishing import Publisher
+from agents.publishing import Publisher, changed
 from agents.stages import SourceStage, ViewStage
 from agents.task import Task
 from headrace.errors import StateError
-from headrace.panes import REPUBLISH, Timer, Update
+from headrace.panes import REPUBLISH, Update
 from headrace.panes.core import Clock
 from headrace.wire import DeadRecord
 from tables.kafka.producer import record
@@ -212,7 +212,7 @@ class Computer:
             flush.change(table, changes)
             if partition in online and view.id in self._publishers:
                 publisher = self._publishers[view.id]
-                told = _changed(online[partition], rows, fired)
+                told = changed(online[partition], rows["_key"], fired)
                 if not told.is_empty():
                     flush.add(publisher.topic, partition, [publisher.records(told, marker.sequence)])
             if partition in online:
@@ -240,14 +240,6 @@ _place = attrgetter("partition", "offset")
 def _begin(taken: Taken) -> TaskFlush:
     number = taken.task.last_flush + 1
     return TaskFlush(taken.task, taken.generation, taken.next_offset, number, taken.asked)
-
-
-def _changed(online: pl.DataFrame, rows: pl.DataFrame, fired: Sequence[Timer]) -> pl.DataFrame:
-    """What is emitted for its events or its timer: what is only written to the online store again is no update."""
-    if all(instant != REPUBLISH for instant, _ in fired):
-        return online
-    moved = pl.Series([e.decode() for at, e in fired if at != REPUBLISH], dtype=pl.String)
-    return online.filter(pl.col("_key").is_in(pl.concat([rows["_key"], moved]).implode()))
 
 
 def _by_partition(update: Update) -> dict[int, pl.DataFrame]:

@@ -6,7 +6,7 @@ order, and a reader of committed records sees each flush's exactly once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -14,6 +14,7 @@ import polars as pl
 from agents.stages import ViewStage
 from headrace.avro import AvroSchema
 from headrace.errors import StateError
+from headrace.panes import REPUBLISH, Timer
 from headrace.plan import ViewPlan
 from headrace.publishing import encoded_updates, update_schema
 from tables.kafka.producer import Records
@@ -35,6 +36,15 @@ class Publisher:
         """The update of each emitted row, under its entity's text."""
         values = encoded_updates(self.plan, self.schema, online, version, self.schema_id)
         return Records([key.encode() for key in online["_key"].to_list()], values)
+
+
+def changed(online: pl.DataFrame, keys: pl.Series, fired: Sequence[Timer]) -> pl.DataFrame:
+    """Of the emitted rows those of entities that had events (`keys`) or a timer: what is only written to the online
+    store again is no update."""
+    if all(instant != REPUBLISH for instant, _ in fired):
+        return online
+    moved = pl.Series([entity.decode() for instant, entity in fired if instant != REPUBLISH], dtype=pl.String)
+    return online.filter(pl.col("_key").is_in(pl.concat([keys.cast(pl.String), moved]).implode()))
 
 
 def publishers(views: Iterable[ViewStage], project: str, register: Register | None) -> dict[str, Publisher]:

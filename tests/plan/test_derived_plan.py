@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
 import pytest
 
 import headrace as hr
@@ -90,3 +91,31 @@ def test_a_change_below_is_a_change_above() -> None:
         "the view that it is derived from changed",
     )
     assert change_of(above(), above(version=2)).reasons == ("its source changed",)
+
+
+def test_only_updates_with_values_and_of_its_version_are_events() -> None:
+    below = view("below", user, stream(), version=2)
+    plan = plan_view(view("above", user, below, features={"m": hr.max("n", over=EVER)}))
+    at = 1_767_268_800_000_000
+    frame = pl.DataFrame(
+        {
+            "user": [1, 2, 3],
+            "n": [10, None, 30],
+            "last_shop": ["a", None, "c"],
+            "_event_time": [at, at, at],
+            "_as_of": [at + 1, at + 1, at + 9],
+            "_version": [5, 5, 5],
+            "_view_version": ["2", "2", "1"],
+            "_removed": [False, True, False],
+            "_partition": [0, 0, 0],
+            "_offset": [0, 1, 2],
+            "_timestamp": [at + 5, at + 5, at + 5],
+            "_row": [0, 1, 2],
+        },
+        schema_overrides={"_event_time": hr.Timestamp.polars, "_as_of": hr.Timestamp.polars},
+    )
+    accepted = plan.source.accept(frame, clock="wall")
+    assert accepted.dead == []
+    assert accepted.frame.select("user", "n", "_event_time", "_timestamp").rows() == [(1, 10, at, at + 1)]
+    later = frame.with_columns(_as_of=pl.lit(at + 60).cast(hr.Timestamp.polars))  # values of the future
+    assert plan.source.accept(later, clock="wall").frame["_timestamp"].to_list() == [at + 5]
