@@ -250,7 +250,7 @@ def _check_windows(view: FeatureView, mistakes: Mistakes) -> None:
                 step_of(part.over, view.granularity)
             except ValueError as error:
                 place = aggregate.place if aggregate.place.file else None
-                mistakes.add(str(error), field=f"features.{name}", place=place)
+                mistakes.wrong(error, field=f"features.{name}", place=place)
 
 
 def chain_of(view: FeatureView) -> tuple[FeatureView, ...]:
@@ -325,7 +325,10 @@ def check_keys(view: FeatureView, mistakes: Mistakes) -> None:
     for key, wanted in entity.keys.items():
         if key in drops:
             mistakes.add(
-                f"transform drops `{key}`, a key of {entity.name}", field="transform.drops", got=f"`{key}`"
+                f"transform drops `{key}`, a key of {entity.name}",
+                field="transform.drops",
+                expected="the keys to be left in the frame",
+                got=f"`{key}`",
             )
         elif key not in there:
             mistakes.add(
@@ -334,6 +337,14 @@ def check_keys(view: FeatureView, mistakes: Mistakes) -> None:
                 expected=f"one of {', '.join(there)}",
                 hint=did_you_mean(key, there) or f"Make it with columns={{'{key}': '...'}}.",
             )
+        elif key not in made and key in always_null(source):
+            mistakes.add(
+                f"{entity.name}'s key `{key}` is always null by the schema of {source.name}",
+                field="entity",
+                expected=f"a column with values of type {wanted}",
+                got="null",
+                hint=f"No event would have an entity: make the key with columns={{'{key}': '...'}}, or choose another.",
+            )
         elif (got := there[key]) is not None and not fits(got, wanted):
             mistakes.add(
                 f"{entity.name}'s key `{key}` has another type in {source.name}",
@@ -341,6 +352,12 @@ def check_keys(view: FeatureView, mistakes: Mistakes) -> None:
                 expected=str(wanted),
                 got=str(got),
             )
+
+
+def always_null(source: Source) -> frozenset[str]:
+    """The columns of a stream that its schema allows nothing but null."""
+    resolved = source.resolved if isinstance(source, StreamSource) else None
+    return frozenset() if resolved is None else resolved.always_null
 
 
 def fits(got: DataType, wanted: DataType) -> bool:
