@@ -110,6 +110,8 @@ class Files(MetaPathFinder, Loader):
         return found
 
     def _hint(self, error: BaseException) -> str | None:
+        if isinstance(error, NameError) and error.name:
+            return did_you_mean(error.name, _names(error)) or "Define it above, or import it."
         if isinstance(error, ImportError | AttributeError) and "partially initialized" in str(error):
             return (
                 "Two files import each other: put what both need into a third. Views that read each other are a "
@@ -120,6 +122,14 @@ class Files(MetaPathFinder, Loader):
             ends = [m for m in there if m.endswith("." + error.name)]
             return f"Did you mean `{ends[0]}`?" if ends else did_you_mean(error.name, there)
         return None
+
+
+def _names(error: BaseException) -> list[str]:
+    """The names that were known where an error happened."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return [] if at is None else [n for n in at.tb_frame.f_globals if not n.startswith("_")]
 
 
 def dotted(file: Path, root: Path) -> str:

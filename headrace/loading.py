@@ -145,7 +145,13 @@ def _resolve(found: list[Definition], registry: Registry | None, root: Path) -> 
         except DefinitionError as error:
             mistakes.take(error, field="schema")
         except HeadraceError as error:
-            mistakes.add(f"the schema of subject {source.schema} is not known: {error}", field="schema")
+            mistakes.add(
+                f"the schema of subject {source.schema} is not known: {error}",
+                field="schema",
+                expected="a subject of the schema registry at registry.url",
+                got=f"subject {source.schema}",
+                hint="Set registry.url in headrace.toml, or give the schema as a file.",
+            )
         spoil(source, mistakes.settle())
     for view in found:
         if isinstance(view, FeatureView) and any(view.source is s for s in waiting):

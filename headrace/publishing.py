@@ -60,7 +60,7 @@ def update_schema(plan: ViewPlan, project: str) -> AvroSchema:
         told = {"doc": view.features[name].description} if view.features[name].description else {}
         fields.append({"name": name, "type": ["null", avro_type(t, name)], "default": None, **told})
     fields += [{"name": name, "type": _PLAIN[Timestamp]} for name in (EVENT_TIME, AS_OF)]
-    fields += [{"name": VERSION, "type": "long"}, {"name": VIEW_VERSION, "type": "string"}]
+    fields += [{"name": VERSION, "type": "long"}, {"name": VIEW_VERSION, "type": "string", "default": ""}]
     fields += [{"name": REMOVED, "type": "boolean"}]
     record: dict[str, Any] = {
         "type": "record",
