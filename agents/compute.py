@@ -15,7 +15,7 @@ import polars as pl
 from agents import shuffle
 from agents.dead_letters import records_of, refused
 from agents.flush import Taken, TaskFlush
-from agents.publishing import Publisher
+from agents.publishing import Publisher, changed
 from agents.stages import SourceStage, ViewStage
 from agents.task import Task
 from headrace.errors import StateError
@@ -212,8 +212,9 @@ class Computer:
             flush.change(table, changes)
             if partition in online and view.id in self._publishers:
                 publisher = self._publishers[view.id]
-                update_records = publisher.records(online[partition], marker.sequence)
-                flush.add(publisher.topic, partition, [update_records])
+                told = changed(online[partition], rows["_key"], fired)
+                if not told.is_empty():
+                    flush.add(publisher.topic, partition, [publisher.records(told, marker.sequence)])
             if partition in online:
                 flush.online.append((view, online[partition]))
                 flush.entities += online[partition].height

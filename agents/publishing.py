@@ -6,15 +6,17 @@ order, and a reader of committed records sees each flush's exactly once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from agents.stages import ViewStage
 from headrace.avro import AvroSchema
+from headrace.errors import StateError
+from headrace.panes import REPUBLISH, Timer
 from headrace.plan import ViewPlan
 from headrace.publishing import encoded_updates, update_schema
-from headrace.topics import update_topic
 from tables.kafka.producer import Records
 
 Register = Callable[[str, AvroSchema], int]
@@ -36,12 +38,32 @@ class Publisher:
         return Records([key.encode() for key in online["_key"].to_list()], values)
 
 
-def publishers(plans: Iterable[ViewPlan], project: str, register: Register | None) -> dict[str, Publisher]:
-    """By view id, those of the views that publish; their schemas are registered under ``{topic}-value``."""
-    out = {}
-    for plan in plans:
-        if plan.view.publish:
-            topic, schema = update_topic(project, plan.view.name), update_schema(plan, project)
-            id = None if register is None else register(f"{topic}-value", schema)
-            out[plan.id] = Publisher(plan, topic, schema, id)
+def changed(online: pl.DataFrame, keys: pl.Series, fired: Sequence[Timer]) -> pl.DataFrame:
+    """Of the emitted rows those of entities that had events (`keys`) or a timer: what is only written to the online
+    store again is no update."""
+    if all(instant != REPUBLISH for instant, _ in fired):
+        return online
+    moved = pl.Series([entity.decode() for instant, entity in fired if instant != REPUBLISH], dtype=pl.String)
+    return online.filter(pl.col("_key").is_in(pl.concat([keys.cast(pl.String), moved]).implode()))
+
+
+def publishers(views: Iterable[ViewStage], project: str, register: Register | None) -> dict[str, Publisher]:
+    """By view id, those of the views that publish; their schemas are registered under ``{topic}-value``.
+
+    Raises StateError if two versions of a view would publish bare values: nobody could tell these apart.
+    """
+    out: dict[str, Publisher] = {}
+    taken: dict[str, str] = {}
+    for view in views:
+        if view.updates is None:
+            continue
+        topic, schema = view.updates, update_schema(view.plan, project)
+        other = taken.setdefault(topic, view.id)
+        if other != view.id and register is None:
+            raise StateError(
+                f"{other} and {view.id} publish on one topic, `{topic}`, whose values cannot be told apart without "
+                "a schema registry. Set registry.url, or publish=False on one of them"
+            )
+        id = None if register is None else register(f"{topic}-value", schema)
+        out[view.id] = Publisher(view.plan, topic, schema, id)
     return out

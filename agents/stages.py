@@ -13,8 +13,10 @@ from headrace.definitions import FeatureView, StreamSource
 from headrace.panes import ViewCore
 from headrace.panes.core import Clock
 from headrace.plan import SourcePlan, ViewPlan
+from headrace.plan.view import updates_of
 from headrace.project import Project
-from headrace.topics import changelog_topic, repartition_topic
+from headrace.publishing import update_schema
+from headrace.topics import changelog_topic, repartition_topic, update_topic
 from headrace.wire import SourceDecoder
 
 MAX_RECORD_BYTES = 8 << 20
@@ -25,7 +27,10 @@ Resolve = Callable[[int], AvroSchema]
 
 @dataclass(frozen=True)
 class SourceStage:
-    """A source's topics, its decoder, the views computed where they are read and those that are shuffled."""
+    """A source's topics, its decoder, the views computed where they are read and those that are shuffled.
+
+    The source of derived views is the published updates of the view that they are derived from.
+    """
 
     source: StreamSource
     plan: SourcePlan
@@ -40,12 +45,13 @@ class SourceStage:
 
 @dataclass(frozen=True)
 class ViewStage:
-    """A view, its core, and the names of its topics."""
+    """A view, its core, and the names of its topics; `updates` is None for one that does not publish."""
 
     plan: ViewPlan
     core: ViewCore
     changelog: str
     repartition: str | None
+    updates: str | None = None
 
     @property
     def id(self) -> str:
@@ -63,31 +69,47 @@ class ViewStage:
 def source_stages(
     project: Project, name: str, *, clock: Clock, resolve: Resolve | None
 ) -> tuple[SourceStage, ...]:
-    """One stage for each stream source that has at least one online view, in the sources' order.
+    """One stage for each stream source that has at least one online view, in the sources' order, then one for each
+    view that others are derived from, upstream first.
 
     `name` is the project's, in topics and keys; `resolve` gives a writer's schema by its registry id.
     """
+    online = [p for p in project.plans.values() if p.view.online]
+    published = project.published
+
+    def stage(source: StreamSource, plans: list[ViewPlan]) -> SourceStage:
+        made = [_view_stage(plan, name, clock, publishes=plan.id in published) for plan in plans]
+        local = tuple(v for v in made if v.repartition is None)
+        shuffled = tuple(v for v in made if v.repartition is not None)
+        return SourceStage(source, SourcePlan(source), decoder_of(source, resolve), local, shuffled)
+
     stages = []
     for source in project.sources.values():
-        if not isinstance(source, StreamSource):
-            continue
-        plans = [p for p in project.plans.values() if p.view.source is source and p.view.online]
-        made = [_view_stage(plan, name, clock) for plan in plans]
-        if made:
-            local = tuple(v for v in made if v.repartition is None)
-            shuffled = tuple(v for v in made if v.repartition is not None)
-            stages.append(
-                SourceStage(source, SourcePlan(source), decoder_of(source, resolve), local, shuffled)
+        plans = [p for p in online if p.view.source is source]
+        if isinstance(source, StreamSource) and plans:
+            stages.append(stage(source, plans))
+    for plan in project.plans.values():
+        derived = [
+            p for p in online if isinstance(p.view.source, FeatureView) and p.view.source.id == plan.id
+        ]
+        if derived:
+            updates = updates_of(
+                plan,
+                topic=update_topic(name, plan.view.name),
+                avro=update_schema(plan, name),
+                framing="none" if resolve is None else "registry",
             )
+            stages.append(stage(updates, derived))
     return tuple(stages)
 
 
-def _view_stage(plan: ViewPlan, name: str, clock: Clock) -> ViewStage:
+def _view_stage(plan: ViewPlan, name: str, clock: Clock, *, publishes: bool) -> ViewStage:
     return ViewStage(
         plan,
         ViewCore(plan, clock=clock),
         changelog_topic(name, plan.view.name, plan.view.version),
         repartition_topic(name, plan.view.name, plan.view.version) if plan.shuffled else None,
+        update_topic(name, plan.view.name) if publishes else None,
     )
 
 

@@ -32,6 +32,7 @@ from app.failpoints import failpoint
 from app.faust_app import HeadraceApp, faust_app, raw_topic
 from app.kafka import Cluster
 from app.tuning import trim
+from headrace.definitions import UpdateSource
 from headrace.errors import HeadraceError, StateError, UnavailableError
 from headrace.online.reports import Reports
 from headrace.online.requests import Requests
@@ -39,7 +40,7 @@ from headrace.online.write import OnlineWriter
 from headrace.project import Project
 from headrace.registry import SchemaRegistry
 from headrace.settings import Settings
-from headrace.topics import dead_letter_topic, update_topic
+from headrace.topics import dead_letter_topic
 from tables.cache import RecordCache
 from tables.kafka.changelog import ChangelogReader
 from tables.kafka.producer import PlainProducer, TaskProducer, TransactionalProducer
@@ -140,9 +141,7 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
             settings.clock,
             dead_letter_topic(name),
             repartitions,
-            publishers(
-                (v.plan for s in sources for v in s.views), name, registry.register if registry else None
-            ),
+            publishers((v for s in sources for v in s.views), name, registry.register if registry else None),
         ),
         persister=persister,
         pace=Pace(interval=settings.state.flush_seconds, events=settings.state.max_events),
@@ -231,7 +230,8 @@ def _declare(
     sources: tuple[SourceStage, ...], topics: Topics, settings: Settings, name: str
 ) -> Mapping[str, TopicInfo]:
     """Check that source topics exist, make ours, and return what is known of all."""
-    names = [t for s in sources for t in s.source.topics]
+    fed = {t for s in sources if isinstance(s.source, UpdateSource) for t in s.source.topics}
+    names = [t for s in sources for t in s.source.topics if t not in fed]
     found = topics.describe(names)
     missing = [t for t in names if t not in found]
     if missing:
@@ -240,21 +240,25 @@ def _declare(
             "Create them with the partition count you want, or correct `topics=`"
         )
     wanted: dict[str, tuple[int, Mapping[str, str]]] = {dead_letter_topic(name): (1, KEPT)}
-    for stage in sources:
-        counts = {t: found[t].partitions for t in stage.source.topics}
-        for view in stage.local:
-            wanted[view.changelog] = (counts[stage.source.topics[0]], CHANGELOG)
-            if view.view.publish:
-                wanted[update_topic(name, view.view.name)] = (counts[stage.source.topics[0]], CHANGELOG)
-        for view in stage.shuffled:
-            assert view.repartition is not None
-            partitions = settings.engine.partitions or max(counts.values())
-            wanted[view.repartition] = (partitions, KEPT)
-            wanted[view.changelog] = (partitions, CHANGELOG)
-            if view.view.publish:
-                wanted[update_topic(name, view.view.name)] = (partitions, CHANGELOG)
-            wanted.update({view.sent(t): (n, CHANGELOG) for t, n in counts.items()})
+    partitions = {t: found[t].partitions for t in names}
+    for stage in sources:  # a view's updates are known before the stage that reads them
+        counts = {t: partitions[t] for t in stage.source.topics}
+        for view in stage.views:
+            count = counts[stage.source.topics[0]]
+            if view.repartition is not None:
+                count = settings.engine.partitions or max(counts.values())
+                wanted[view.repartition] = (count, KEPT)
+                wanted.update({view.sent(t): (n, CHANGELOG) for t, n in counts.items()})
+            wanted[view.changelog] = (count, CHANGELOG)
+            if view.updates is not None:
+                if partitions.setdefault(view.updates, count) != count:
+                    raise StateError(
+                        f"the versions of {view.view.name} publish on one topic and need different partition "
+                        "counts of it. Set publish=False on one of them"
+                    )
+                wanted[view.updates] = (count, KEPT if view.updates in fed else CHANGELOG)
     topics.ensure(wanted)
+    topics.keep(sorted(fed))
     if topics.embedded:
         found |= {n: TopicInfo(n, topics.default_partitions, None) for n in wanted}
         return found

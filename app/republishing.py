@@ -8,13 +8,13 @@ from typing import Any
 from uuid import uuid4
 
 from app.reading import consumer, partitions_of
-from headrace.definitions import FeatureView, StreamSource
+from headrace.definitions import FeatureView, StreamSource, UpdateSource
 from headrace.errors import StateError, UsageError
 from headrace.online.keys import python_entity_key
 from headrace.online.requests import Requests
 from headrace.project import Project
 from headrace.settings import Settings
-from headrace.topics import repartition_topic
+from headrace.topics import repartition_topic, update_topic
 
 EVERY = 0.2
 
@@ -37,12 +37,15 @@ def republish(
     if settings.redis.embedded:
         raise UsageError("redis.url is `embedded`: that server lives inside the process that started it")
     plan = project.plan(view)
-    source = view.source
+    source = plan.source.source
     if not isinstance(source, StreamSource) or not view.online:
         raise UsageError(f"`{plan.id}` is not kept online by workers: there is nothing to write again")
-    topic = (
-        repartition_topic(settings.project, view.name, view.version) if plan.shuffled else source.topics[0]
-    )
+    if plan.shuffled:
+        topic = repartition_topic(settings.project, view.name, view.version)
+    elif isinstance(source, UpdateSource):
+        topic = update_topic(settings.project, source.view.name)
+    else:
+        topic = source.topics[0]
     places = _places(settings, topic)
     types = list(view.entity.keys.values())
     keys = None if entities is None else [python_entity_key(list(e.values()), types) for e in entities]

@@ -9,14 +9,14 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from app.clock import now_us
 from app.reading import consumer, partitions_of
-from headrace.definitions import StreamSource
+from headrace.definitions import FeatureView, StreamSource
 from headrace.errors import HeadraceError, UnavailableError
 from headrace.online.address import parse_address
 from headrace.online.reports import Reports
 from headrace.project import Project
 from headrace.registry import SchemaRegistry, UnknownSchemaError
 from headrace.settings import Settings
-from headrace.topics import dead_letter_topic
+from headrace.topics import dead_letter_topic, update_topic
 
 TIMEOUT = 5.0
 EMBEDDED = "embedded: it lives inside the process that started it, and only that one sees it"
@@ -106,10 +106,17 @@ def _registry(settings: Settings) -> list[dict[str, Any]]:
 def _lags(project: Project, settings: Settings) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     topics = [(s.name, t) for s in project.sources.values() if isinstance(s, StreamSource) for t in s.topics]
+    updates = sorted(
+        {
+            (v.source.id, update_topic(settings.project, v.source.name))
+            for v in project.views.values()
+            if v.online and isinstance(v.source, FeatureView)
+        }
+    )
     for process, group in groups_of(settings.project).items():
         client = consumer(settings.kafka, group)
         try:
-            for source, topic in topics:
+            for source, topic in topics + (updates if process == "worker" else []):
                 rows += _lag(client, process, source, topic, settings.kafka.bootstrap)
         except KafkaException as error:
             raise UnavailableError(

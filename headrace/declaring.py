@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from headrace.durations import WrongValueError
 from headrace.errors import DefinitionError, Place, ProjectError, did_you_mean
 
 if TYPE_CHECKING:
@@ -111,6 +112,22 @@ class Mistakes:
         shown = got if got is None or isinstance(got, str) else repr(got)
         self.found.append(DefinitionError(message, field=field, expected=expected, got=shown, hint=hint))
         self.found[-1].located(definition=self.definition, place=place or self.place)
+
+    def wrong(
+        self,
+        error: Exception,
+        *,
+        before: str = "",
+        field: str | None = None,
+        hint: str | None = None,
+        place: Place | None = None,
+    ) -> None:
+        """One more mistake, in the words of a value that was refused; `before` names who refused it."""
+        if not isinstance(error, WrongValueError):
+            self.add(f"{before}{error}", field=field, hint=hint, place=place)
+            return
+        told = {"expected": error.expected, "got": error.got, "hint": hint or error.hint}
+        self.add(f"{before}{error.message}", field=field, place=place, **told)
 
     def take(self, error: DefinitionError, *, field: str | None = None, place: Place | None = None) -> None:
         """A mistake that another part raised, located here."""
@@ -278,7 +295,7 @@ def declaring(fn: Callable[P, T], broken: Callable[[tuple[DefinitionError, ...]]
             except DefinitionError as error:
                 mistakes.take(error)
             except (ValueError, TypeError) as error:
-                mistakes.add(f"{fn.__name__}(): {error}")
+                mistakes.wrong(error, before=f"{fn.__name__}(): ")
         return broken(mistakes.settle())
 
     return constructor

@@ -17,6 +17,7 @@ from headrace.definitions import (
     RequestSource,
     StreamSource,
 )
+from headrace.definitions.feature_view import chain_of
 from headrace.definitions.schema import Subject
 from headrace.durations import format_duration, format_instant
 from headrace.plan import ViewPlan
@@ -102,7 +103,7 @@ def _view(view: FeatureView, plan: ViewPlan | None) -> dict[str, Any]:
         "version": view.version,
         "entity": view.entity.name,
         "keys": _types(view.entity.keys),
-        "source": view.source.name,
+        "source": view.source.id if isinstance(view.source, FeatureView) else view.source.name,
         "topics": list(getattr(view.source, "topics", ())),
         "where": view.where,
         "columns": dict(view.columns),
@@ -113,6 +114,8 @@ def _view(view: FeatureView, plan: ViewPlan | None) -> dict[str, Any]:
         "offline": view.offline,
         "publish": view.publish,
     }
+    if chain := chain_of(view):
+        told["chain"] = [chain[-1].source.name, *(v.id for v in reversed(chain)), view.id]
     if plan is not None:
         told["shuffled"] = plan.shuffled
         told["fingerprint"] = plan.fingerprint

@@ -13,6 +13,15 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 WEEK = 7 * DAY
 
+
+class WrongValueError(ValueError):
+    """A value that is none of its kind: what was expected, what came, and perhaps the fix."""
+
+    def __init__(self, message: str, *, expected: str, got: str, hint: str | None = None) -> None:
+        super().__init__(f"{message}; expected {expected}; got {got}" + (f". {hint}" if hint else ""))
+        self.message, self.expected, self.got, self.hint = message, expected, got, hint
+
+
 _UNITS = {"us": MICROSECOND, "ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s|m|h|d|w)")
 
@@ -25,13 +34,15 @@ def parse_duration(value: str | timedelta) -> int:
     if isinstance(value, timedelta):
         us = round(value / timedelta(microseconds=1))
         if us < 0:
-            raise ValueError(f"a duration is not negative: {value}")
+            raise WrongValueError("a duration is not negative", expected="zero or more", got=str(value))
         return us
     text = value.strip().lower() if isinstance(value, str) else ""
     parts = _PART.findall(text)
     if not parts or _PART.sub("", text).strip():
-        raise ValueError(
-            f"a duration is a number and a unit (us ms s m h d w), such as '48h' or '1h30m', not {value!r}"
+        raise WrongValueError(
+            "a duration is a number and a unit",
+            expected="a text such as '48h' or '1h30m' (us ms s m h d w)",
+            got=repr(value),
         )
     return round(sum(float(n) * _UNITS[u] for n, u in parts))
 

@@ -85,6 +85,8 @@ class Files(MetaPathFinder, Loader):
             self.mistakes.append(error.located(place=self._place(file, error)))
             return
         text = error.msg if isinstance(error, SyntaxError) else str(error)
+        if isinstance(error, ImportError) and error.path:
+            text = text.removesuffix(f" ({error.path})")  # Python adds whose file it is: the place says that
         what = "SyntaxError" if isinstance(error, SyntaxError) else type(error).__name__
         self.mistakes.append(
             DefinitionError(
@@ -108,13 +110,26 @@ class Files(MetaPathFinder, Loader):
         return found
 
     def _hint(self, error: BaseException) -> str | None:
-        if isinstance(error, ImportError) and "partially initialized" in str(error):
-            return "Two files import each other: put what both need into a third."
+        if isinstance(error, NameError) and error.name:
+            return did_you_mean(error.name, _names(error)) or "Define it above, or import it."
+        if isinstance(error, ImportError | AttributeError) and "partially initialized" in str(error):
+            return (
+                "Two files import each other: put what both need into a third. Views that read each other are a "
+                "cycle: one of them has to read a stream."
+            )
         if isinstance(error, ModuleNotFoundError) and error.name:
             there = [dotted(f, self.root) for f in sorted(self.root.rglob("*.py"))]
             ends = [m for m in there if m.endswith("." + error.name)]
             return f"Did you mean `{ends[0]}`?" if ends else did_you_mean(error.name, there)
         return None
+
+
+def _names(error: BaseException) -> list[str]:
+    """The names that were known where an error happened."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return [] if at is None else [n for n in at.tb_frame.f_globals if not n.startswith("_")]
 
 
 def dotted(file: Path, root: Path) -> str:

@@ -26,7 +26,7 @@ from headrace.definitions import (
     StreamSource,
     Subject,
 )
-from headrace.definitions.feature_view import check_keys
+from headrace.definitions.feature_view import chain_of, check_keys
 from headrace.errors import DefinitionError, HeadraceError, Place, ProjectError, UsageError
 from headrace.functions import Function
 from headrace.importing import importable
@@ -145,7 +145,13 @@ def _resolve(found: list[Definition], registry: Registry | None, root: Path) -> 
         except DefinitionError as error:
             mistakes.take(error, field="schema")
         except HeadraceError as error:
-            mistakes.add(f"the schema of subject {source.schema} is not known: {error}", field="schema")
+            mistakes.add(
+                f"the schema of subject {source.schema} is not known: {error}",
+                field="schema",
+                expected="a subject of the schema registry at registry.url",
+                got=f"subject {source.schema}",
+                hint="Set registry.url in headrace.toml, or give the schema as a file.",
+            )
         spoil(source, mistakes.settle())
     for view in found:
         if isinstance(view, FeatureView) and any(view.source is s for s in waiting):
@@ -232,20 +238,22 @@ def _project(root: Path, found: list[Definition], scope: Scope) -> Project:
 
 
 def _plans(found: list[Definition], functions: Mapping[str, Function]) -> dict[str, ViewPlan]:
+    """The plan of every sound view, upstream first: what is derived from a broken view is not judged."""
     plans = {}
-    for view in found:
-        if isinstance(view, FeatureView):
-            mistakes = Mistakes(f"FeatureView {view.name}", view.place)
-            object.__setattr__(view, "functions", functions)
-            plan = check_view(view, mistakes)
-            spoil(view, mistakes.settle())
-            if plan is not None:
-                plans[view.id] = plan
+    views = [v for v in found if isinstance(v, FeatureView)]
+    for view in views:
+        object.__setattr__(view, "functions", functions)
+    for view in sorted(views, key=lambda v: len(chain_of(v))):
+        mistakes = Mistakes(f"FeatureView {view.name}", view.place)
+        plan = check_view(view, mistakes)
+        spoil(view, mistakes.settle())
+        if plan is not None:
+            plans[view.id] = plan
     types = {name: plan.feature_types for name, plan in plans.items()}
-    for view in found:
-        if isinstance(view, OnDemandView) and not view.broken:
-            mistakes = Mistakes(f"OnDemandView {view.name}", view.place)
-            check_on_demand(view, types, functions, mistakes)
+    for other in found:
+        if isinstance(other, OnDemandView) and not other.broken:
+            mistakes = Mistakes(f"OnDemandView {other.name}", other.place)
+            check_on_demand(other, types, functions, mistakes)
             mistakes.settle()
     return plans
 

@@ -92,6 +92,16 @@ class Project:
             )
         raise missing("view", wanted, self.views)
 
+    @property
+    def published(self) -> frozenset[str]:
+        """The ids of views whose updates go to Kafka: those that say so, and those that an online view is derived
+        from."""
+        views = self.views.values()
+        said = {v.id for v in views if v.publish}
+        return frozenset(
+            said | {v.source.id for v in views if v.online and isinstance(v.source, FeatureView)}
+        )
+
     def plan(self, view: FeatureView | str) -> ViewPlan:
         """The compiled view."""
         return self.plans[(self.view(view) if isinstance(view, str) else view).id]

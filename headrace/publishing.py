@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from headrace.avro import AvroSchema, encode_many, parse_schema
+from headrace.definitions.update_source import AS_OF, EVENT_TIME, REMOVED, VERSION, VIEW_VERSION
 from headrace.online.keys import parse_entity_key
 from headrace.plan import ViewPlan
 from headrace.types import (
@@ -32,8 +33,6 @@ from headrace.types import (
     Timestamp,
 )
 
-VERSION, REMOVED = "_version", "_removed"
-
 _PLAIN: Mapping[DataType, object] = {
     Bool: "boolean",
     Int64: "long",
@@ -50,7 +49,8 @@ def update_schema(plan: ViewPlan, project: str) -> AvroSchema:
     """The schema of a view's updates: the entity's keys, the features (nullable), and what is known of the values.
 
     ``_event_time`` is that of the newest event applied, ``_as_of`` the instant of the values, ``_version`` grows with
-    each update, ``_removed`` says that nothing is left of the entity.
+    each update, ``_view_version`` is the view's (all versions publish on one topic), ``_removed`` says that nothing is
+    left of the entity.
     """
     view = plan.view
     fields: list[dict[str, Any]] = [
@@ -59,8 +59,9 @@ def update_schema(plan: ViewPlan, project: str) -> AvroSchema:
     for name, t in plan.feature_types.items():
         told = {"doc": view.features[name].description} if view.features[name].description else {}
         fields.append({"name": name, "type": ["null", avro_type(t, name)], "default": None, **told})
-    fields += [{"name": name, "type": _PLAIN[Timestamp]} for name in ("_event_time", "_as_of")]
-    fields += [{"name": VERSION, "type": "long"}, {"name": REMOVED, "type": "boolean"}]
+    fields += [{"name": name, "type": _PLAIN[Timestamp]} for name in (EVENT_TIME, AS_OF)]
+    fields += [{"name": VERSION, "type": "long"}, {"name": VIEW_VERSION, "type": "string", "default": ""}]
+    fields += [{"name": REMOVED, "type": "boolean"}]
     record: dict[str, Any] = {
         "type": "record",
         "name": view.name,
@@ -70,10 +71,8 @@ def update_schema(plan: ViewPlan, project: str) -> AvroSchema:
     return parse_schema(record | ({"doc": view.description} if view.description else {}))
 
 
-def encoded_updates(
-    plan: ViewPlan, schema: AvroSchema, online: pl.DataFrame, version: int, schema_id: int | None
-) -> list[bytes]:
-    """The Avro value of each emitted row (`Update.online`), in order; framed if there is a `schema_id`."""
+def updates(plan: ViewPlan, online: pl.DataFrame, version: int) -> pl.DataFrame:
+    """The update of each emitted row (`Update.online`), in order, with the columns of `update_schema`."""
     keys = plan.view.entity.keys
     texts = [parse_entity_key(text, list(keys.values())) for text in online["_key"].to_list()]
     columns = [
@@ -84,10 +83,20 @@ def encoded_updates(
     features = online.select(
         pl.when(~gone).then(pl.col(name).cast(t.polars)).alias(name) for name, t in plan.feature_types.items()
     )
-    times = [online[name].cast(Timestamp.polars) for name in ("_event_time", "_as_of")]
-    told = [pl.Series(VERSION, [version] * len(online), dtype=pl.Int64), gone.alias(REMOVED)]
-    frame = pl.DataFrame([*columns, *features.get_columns(), *times, *told])
-    return encode_many(schema, frame, schema_id=schema_id)
+    times = [online[name].cast(Timestamp.polars) for name in (EVENT_TIME, AS_OF)]
+    told = [
+        pl.Series(VERSION, [version] * len(online), dtype=pl.Int64),
+        pl.Series(VIEW_VERSION, [plan.view.version] * len(online), dtype=pl.String),
+        gone.alias(REMOVED),
+    ]
+    return pl.DataFrame([*columns, *features.get_columns(), *times, *told])
+
+
+def encoded_updates(
+    plan: ViewPlan, schema: AvroSchema, online: pl.DataFrame, version: int, schema_id: int | None
+) -> list[bytes]:
+    """The Avro value of each emitted row, in order; framed if there is a `schema_id`."""
+    return encode_many(schema, updates(plan, online, version), schema_id=schema_id)
 
 
 def avro_type(type: DataType, name: str) -> object:

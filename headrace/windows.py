@@ -7,6 +7,7 @@ towards minus infinity, so instants before 1970 are like any other.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -14,7 +15,15 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from headrace.durations import DAY, HOUR, MINUTE, SECOND, format_duration, parse_duration
+from headrace.durations import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    WrongValueError,
+    format_duration,
+    parse_duration,
+)
 
 Instants = TypeVar("Instants", int, NDArray[np.int64])
 
@@ -97,8 +106,10 @@ def as_window(value: str | timedelta | Window) -> Window:
         return value
     if isinstance(value, str | timedelta):
         return rolling(value)
-    raise ValueError(
-        f"a window is a duration such as '48h', or hr.tumbling('1h') and its like, not {value!r}"
+    raise WrongValueError(
+        "a window is of the wrong kind",
+        expected="a duration such as '48h', or hr.tumbling('1h') and its like",
+        got=repr(value),
     )
 
 
@@ -142,29 +153,37 @@ def start_of(window: Window, t: Instants, lateness: int = 0, granularity: int | 
 def _chosen(size: int) -> int:
     dividing = [s for s in STEPS if size % s == 0]
     if not dividing:
-        raise ValueError(
-            f"no step from 1s to 1d divides a rolling window of {format_duration(size)}: give one with step="
+        raise WrongValueError(
+            "no step from 1s to 1d divides this rolling window",
+            expected="a whole number of seconds",
+            got=format_duration(size),
+            hint="Give a step that divides it with step=.",
         )
     return next((s for s in dividing if size // s >= FEWEST), dividing[0])
 
 
 def _check_steps(size: int, step: int) -> None:
     if size % step:
-        raise ValueError(
-            f"a window of {format_duration(size)} is not a multiple of its step {format_duration(step)}: "
-            "choose a step that divides it"
+        raise WrongValueError(
+            f"a window of {format_duration(size)} is not a multiple of its step",
+            expected=f"a step that divides {format_duration(size)}",
+            got=format_duration(step),
+            hint=f"{format_duration(math.gcd(size, step))} would do."
+            if size // math.gcd(size, step) <= MAX_STEPS
+            else None,
         )
     if size // step > MAX_STEPS:
-        raise ValueError(
-            f"a window of {format_duration(size)} has {size // step:,} steps of {format_duration(step)}, "
-            f"more than {MAX_STEPS:,}: choose a step of at least {format_duration(-(-size // MAX_STEPS))}"
+        raise WrongValueError(
+            f"a window of {format_duration(size)} has {size // step:,} steps, more than {MAX_STEPS:,}",
+            expected=f"a step of at least {format_duration(-(-size // MAX_STEPS))}",
+            got=format_duration(step),
         )
 
 
 def _positive(name: str, value: Duration) -> int:
     us = parse_duration(value)
     if us == 0:
-        raise ValueError(f"{name} is a duration above zero, such as '1h', not {value!r}")
+        raise WrongValueError(f"{name} is a duration above zero", expected="such as '1h'", got=repr(value))
     return us
 
 

@@ -88,6 +88,7 @@ def test_an_update_has_the_keys_all_features_and_when_they_were_so() -> None:
         "_event_time": AT,
         "_as_of": AT,
         "_version": 9,
+        "_view_version": "1",
         "_removed": False,
     }
     assert gone["id"] == 43

@@ -45,6 +45,7 @@ def plan(config: Config = DEFAULT_CONFIG, json_: Json = False, against: Against 
 
 def planned(project: Project, settings: Settings) -> dict[str, Any]:
     """The plan as plain values: entities, sources, views with types, windows and topics, services, notes."""
+    from headrace.definitions import FeatureView
     from headrace.describing import describe
     from headrace.errors import ProjectError
     from headrace.plan.row_wise import check_row_wise
@@ -60,7 +61,9 @@ def planned(project: Project, settings: Settings) -> dict[str, Any]:
         name = (settings.project, view.name, view.version)
         told["changelog"] = changelog_topic(*name) if view.online else None
         told["repartition"] = repartition_topic(*name) if compiled.shuffled and view.online else None
-        told["updates"] = update_topic(settings.project, view.name) if view.publish else None
+        told["updates"] = update_topic(settings.project, view.name) if view.id in project.published else None
+        if isinstance(view.source, FeatureView):
+            told["topics"] = [update_topic(settings.project, view.source.name)]
         views.append(told)
     return {
         "project": settings.project,
@@ -92,7 +95,9 @@ def changes(before: Project, after: Project) -> list[dict[str, Any]]:
 
 def notes(project: Project) -> list[str]:
     """What is no mistake but worth knowing."""
-    used = {v.source.name for v in project.views.values()}
+    from headrace.definitions import FeatureView
+
+    used = {v.source.name for v in project.views.values() if not isinstance(v.source, FeatureView)}
     found = [
         f"source `{s}` feeds no view; history keeps its events" for s in project.sources if s not in used
     ]
@@ -122,6 +127,7 @@ def _show(told: dict[str, Any]) -> None:
                 if view["topics"]
                 else view["source"],
             ),
+            ("chain", " -> ".join(view.get("chain", ()))),
             ("where", view["where"]),
             ("columns", ", ".join(f"{k} = {v}" for k, v in view["columns"].items())),
             ("transform", view["transform"]),

@@ -10,6 +10,7 @@ from headrace.definitions.schema import Subject, subject
 from headrace.definitions.service import FeatureService
 from headrace.definitions.stream_source import StreamSource
 from headrace.definitions.transforms import Transform, transform
+from headrace.definitions.update_source import UpdateSource
 from headrace.definitions.windowing import hopping, lifetime, rolling, session, tumbling
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "StreamSource",
     "Subject",
     "Transform",
+    "UpdateSource",
     "function",
     "hopping",
     "lifetime",

@@ -102,7 +102,7 @@ class FeatureView(Definition):
             self._set(**{field: rules.optional_duration(given, m, field=field)})
         for field, switch in (("online", online), ("offline", offline), ("publish", publish)):
             self._set(**{field: rules.flag(switch, m, field=field)})
-        if refresh is not None and isinstance(source, StreamSource):
+        if refresh is not None and isinstance(source, StreamSource | FeatureView):
             m.add(
                 "refresh is for views on a batch source",
                 field="refresh",
@@ -113,6 +113,7 @@ class FeatureView(Definition):
         self._set(backfill=_backfill(backfill, m), features=_features(features, m))
         self._set(**rules.words(description, owner, tags, m))
         _check_windows(self, m)
+        _check_chain(self, m)
         check_keys(self, m)
         if not m.found and not m.known and current_scope() is None:
             for check in _listeners:
@@ -156,9 +157,10 @@ def when_declared(check: Callable[[FeatureView, Mistakes], object]) -> None:
 def _a(value: object, kinds: tuple[type, ...], field: str, expected: str, mistakes: Mistakes) -> object:
     if not isinstance(value, kinds):
         hint = "Give the object itself, not its name." if isinstance(value, str) else None
-        mistakes.add(
-            f"{field} is of the wrong kind", field=field, expected=expected, got=repr(value), hint=hint
-        )
+        if isinstance(value, FeatureRef):
+            hint = f"Give the whole view; its features are columns, `{value.feature}` among them."
+        got = f"the feature {value}" if isinstance(value, FeatureRef) else repr(value)
+        mistakes.add(f"{field} is of the wrong kind", field=field, expected=expected, got=got, hint=hint)
         return None
     return value
 
@@ -248,7 +250,49 @@ def _check_windows(view: FeatureView, mistakes: Mistakes) -> None:
                 step_of(part.over, view.granularity)
             except ValueError as error:
                 place = aggregate.place if aggregate.place.file else None
-                mistakes.add(str(error), field=f"features.{name}", place=place)
+                mistakes.wrong(error, field=f"features.{name}", place=place)
+
+
+def chain_of(view: FeatureView) -> tuple[FeatureView, ...]:
+    """The views that a derived view stands on, from its own source down; none for a view on a source."""
+    found = []
+    source = view.source
+    while isinstance(source, FeatureView):
+        found.append(source)
+        source = source.source
+    return tuple(found)
+
+
+def _check_chain(view: FeatureView, mistakes: Mistakes) -> None:
+    """A derived view stands on online views of other names, and at last on a stream."""
+    chain = chain_of(view)
+    told = " on ".join(v.id for v in (view, *chain))
+    for below in chain:
+        if below.name.lower() == view.name.lower():
+            mistakes.add(
+                f"a cycle: {view.name} would read its own updates",
+                field="source",
+                expected="views of other names all the way down",
+                got=told,
+                hint="All versions of a view publish on one topic: give this view a name of its own.",
+            )
+            return
+    if not chain or chain[0].broken or chain[-1].broken:
+        return
+    if isinstance(chain[-1].source, BatchSource):
+        mistakes.add(
+            "a view on files publishes no updates",
+            field="source",
+            expected="a view on a stream",
+            got=f"{told} on the batch source {chain[-1].source.name}",
+        )
+    elif not chain[0].online:
+        mistakes.add(
+            f"{chain[0].name} is not kept online, so it publishes no updates",
+            field="source",
+            expected="a view with online=True",
+            got=f"{chain[0].id} with online=False",
+        )
 
 
 def check_keys(view: FeatureView, mistakes: Mistakes) -> None:
@@ -281,7 +325,10 @@ def check_keys(view: FeatureView, mistakes: Mistakes) -> None:
     for key, wanted in entity.keys.items():
         if key in drops:
             mistakes.add(
-                f"transform drops `{key}`, a key of {entity.name}", field="transform.drops", got=f"`{key}`"
+                f"transform drops `{key}`, a key of {entity.name}",
+                field="transform.drops",
+                expected="the keys to be left in the frame",
+                got=f"`{key}`",
             )
         elif key not in there:
             mistakes.add(
@@ -290,6 +337,14 @@ def check_keys(view: FeatureView, mistakes: Mistakes) -> None:
                 expected=f"one of {', '.join(there)}",
                 hint=did_you_mean(key, there) or f"Make it with columns={{'{key}': '...'}}.",
             )
+        elif key not in made and key in always_null(source):
+            mistakes.add(
+                f"{entity.name}'s key `{key}` is always null by the schema of {source.name}",
+                field="entity",
+                expected=f"a column with values of type {wanted}",
+                got="null",
+                hint=f"No event would have an entity: make the key with columns={{'{key}': '...'}}, or choose another.",
+            )
         elif (got := there[key]) is not None and not fits(got, wanted):
             mistakes.add(
                 f"{entity.name}'s key `{key}` has another type in {source.name}",
@@ -297,6 +352,12 @@ def check_keys(view: FeatureView, mistakes: Mistakes) -> None:
                 expected=str(wanted),
                 got=str(got),
             )
+
+
+def always_null(source: Source) -> frozenset[str]:
+    """The columns of a stream that its schema allows nothing but null."""
+    resolved = source.resolved if isinstance(source, StreamSource) else None
+    return frozenset() if resolved is None else resolved.always_null
 
 
 def fits(got: DataType, wanted: DataType) -> bool:

@@ -97,5 +97,10 @@ def _inputs(inputs: object, mistakes: Mistakes) -> tuple[FeatureView | RequestSo
         for name in names or ():
             other = met.setdefault(name.lower(), given.name)
             if other != given.name:
-                mistakes.add(f"two inputs have `{name}`", field="inputs", got=f"`{other}` and `{given.name}`")
+                mistakes.add(
+                    f"two inputs have `{name}`",
+                    field="inputs",
+                    expected="names that differ, so that an expression means one of them",
+                    got=f"`{other}` and `{given.name}`",
+                )
     return kept

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from headrace.declaring import Mistakes
-from headrace.durations import parse_duration, parse_instant
+from headrace.durations import WrongValueError, parse_duration, parse_instant
 from headrace.types import DataType, Decimal, List, Map, Null, Primitive, Struct
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
@@ -100,11 +100,15 @@ def duration(value: object, mistakes: Mistakes, *, field: str, positive: bool = 
     """Microseconds of a duration that must be given."""
     try:
         if not isinstance(value, str | timedelta):
-            raise ValueError(f"a duration is a number and a unit, such as '48h' or '1h30m', not {value!r}")
+            raise WrongValueError(
+                "a duration is a number and a unit",
+                expected="a text such as '48h' or '1h30m'",
+                got=repr(value),
+            )
         us = parse_duration(value)
     except ValueError as error:
         hint = f"Did you mean '{value}s'?" if isinstance(value, int | float) and value else None
-        mistakes.add(str(error), field=field, hint=hint)
+        mistakes.wrong(error, field=field, hint=hint)
         return 0
     if positive and us == 0:
         mistakes.add(f"{field} is zero", field=field, expected="a duration above zero", got=repr(value))

@@ -75,6 +75,8 @@ def _features(features: object, mistakes: Mistakes) -> tuple[Wanted, ...]:
         for name in names:
             key = f"{view.name}:{name}"
             if key in met:
-                mistakes.add("a feature is named twice", field="features", got=f"`{key}`")
+                mistakes.add(
+                    "a feature is named twice", field="features", expected="each feature once", got=f"`{key}`"
+                )
             met.add(key)
     return tuple(kept)

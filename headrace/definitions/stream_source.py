@@ -144,14 +144,22 @@ def check_columns(source: StreamSource, columns: Columns, mistakes: Mistakes) ->
                 hint=did_you_mean(str(column), columns.types),
             )
         elif column in columns.always_null:
-            mistakes.add(f"`{column}` is always null by its schema", field=field, got="null")
+            mistakes.add(
+                f"`{column}` is always null by its schema",
+                field=field,
+                expected="a column with values",
+                got="null",
+                hint=f"Name another column, or none ({field}=None).",
+            )
         elif field == "timestamp" and t not in (Timestamp, Date, Int64):
             mistakes.add(
                 f"`{column}` cannot be an event time",
                 field=field,
                 expected="a Timestamp, a Date, or an Int64 of milliseconds since 1970",
                 got=str(t),
-                hint="Give the Avro field the logicalType timestamp-millis or timestamp-micros.",
+                hint="Give the Avro field the logicalType timestamp-millis or timestamp-micros."
+                if columns.avro is not None
+                else f"Declare it as '{column}': hr.Timestamp.",
             )
         elif field != "timestamp" and (isinstance(t, _NOT_KEYS) or t in FLOATS):
             mistakes.add(
@@ -177,7 +185,7 @@ def _topics(topics: object, name: object, mistakes: Mistakes) -> tuple[str, ...]
     for topic in topics:
         rules.topic(topic, mistakes, field="topics")
     for topic in sorted({str(t) for t in topics if list(topics).count(t) > 1}):
-        mistakes.add("a topic is named twice", field="topics", got=f"`{topic}`")
+        mistakes.add("a topic is named twice", field="topics", expected="each topic once", got=f"`{topic}`")
     return tuple(str(t) for t in topics)
 
 

@@ -18,13 +18,18 @@ from headrace.expressions.cast import can_cast, cast_expression
 from headrace.expressions.cast.attempt import can_try_cast, try_cast_expression
 from headrace.expressions.coercion import common, describe, implicit
 from headrace.expressions.functions import load
-from headrace.expressions.refused import reason_to_refuse
+from headrace.expressions.refused import ABSENT, reason_to_refuse
 from headrace.expressions.registry import Operation, operations
 from headrace.expressions.value import Value, combined, literal
 from headrace.functions import Function
 from headrace.types import Bool, DataType, Null, String
 
 load()
+
+NO_PARENS = frozenset(
+    ["current_date", "current_timestamp", "localtimestamp", "current_user", "user", "session_user"]
+)
+"""Functions that are called without parentheses; a column of that name comes first, as in Spark."""
 
 
 class Binder:
@@ -98,6 +103,8 @@ class Binder:
             value = variable
         else:
             column = self.names.get(first.lower())
+            if column is None and not rest and first.lower() in NO_PARENS:
+                return self._call(syntax.Call(node.pos, first.lower(), ()))
             if column is None:
                 raise self.error(
                     f"there is no column `{'.'.join(node.parts)}`",
@@ -146,10 +153,10 @@ class Binder:
             raise self.error(*refusal)
         if found is None:
             raise self.error(
-                f"there is no function `{name}`",
+                f"`{name}` of Spark is not supported" if name in ABSENT else f"there is no function `{name}`",
                 "unknown_function",
                 did_you_mean(name, [*operations(), *self.functions])
-                or "docs/expressions.md lists the functions.",
+                or "docs/expressions.md lists the functions; write your own with @hr.function.",
             )
         if any(isinstance(a, syntax.Name) and a.parts == ("*",) for a in node.args):
             raise self.error("`*` stands for every column, and an argument is one value", "star")

@@ -18,7 +18,6 @@ from headrace.expressions.literals import (
 from headrace.expressions.syntax import Call, Case, Index, Lambda, Literal, Member, Name, Node
 from headrace.types import Bool, Null, String
 
-NO_PARENS = ("current_date", "current_timestamp", "localtimestamp", "current_user", "user", "session_user")
 RESERVED = frozenset(
     [
         "then",
@@ -140,8 +139,6 @@ class Primary(Calls):
         if word in RESERVED and not self._is_operand_end(1):
             raise self.error("a value was expected")
         self.next()
-        if word in NO_PARENS:
-            return Call(token.pos, word, ())
         return self._lambda_or_name(token)
 
     def _is_operand_end(self, ahead: int) -> bool:

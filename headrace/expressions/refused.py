@@ -1,4 +1,4 @@
-"""Functions of Spark that can never be a row expression, and why.
+"""Functions of Spark that can never be a row expression, and why; and those that are just not there.
 
 Aggregates, window functions and generators need more than one row, or make several; the clock and the
 session are no part of an event, so a replay would give another value.
@@ -113,6 +113,18 @@ SESSION = frozenset(
         "version",
     ]
 )
+
+_ABSENT = """
+aes_decrypt aes_encrypt array_insert array_sort arrays_zip assert_true bitmap_bit_position bitmap_bucket_number
+bitmap_count convert_timezone elt from_csv from_utc_timestamp hll_sketch_estimate hll_union input_file_block_length
+input_file_block_start java_method luhn_check make_dt_interval make_interval make_timestamp_ltz make_timestamp_ntz
+make_ym_interval map_zip_with mask parse_url raise_error reflect schema_of_csv schema_of_json sentences
+session_window shuffle to_binary to_char to_csv to_number to_timestamp_ntz to_utc_timestamp to_varchar
+transform_keys try_aes_decrypt try_to_binary try_to_number typeof url_decode url_encode window window_time xpath
+xpath_boolean xpath_double xpath_float xpath_int xpath_long xpath_number xpath_short xpath_string zip_with
+"""
+ABSENT = frozenset(_ABSENT.split())
+"""Of Spark 3.5's functions of one row, those that are not supported. A Python function may take the name."""
 
 
 def reason_to_refuse(name: str) -> tuple[str, str, str] | None:

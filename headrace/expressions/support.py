@@ -1,4 +1,4 @@
-"""The table of supported functions in docs/expressions.md, written from the registry.
+"""The tables of supported functions, and of those that are not, in docs/expressions.md, written from the registry.
 
 ``python -m headrace.expressions.support docs/expressions.md`` brings the document up to date; a test says
 when it is not.
@@ -7,13 +7,22 @@ when it is not.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
 from headrace.expressions.catalogue import SupportedFunction, supported_functions
+from headrace.expressions.refused import ABSENT, AGGREGATES, CLOCK, GENERATORS, SESSION, WINDOWS
 
 BEGIN = "<!-- functions: written by `python -m headrace.expressions.support docs/expressions.md` -->"
 END = "<!-- end of functions -->"
+NOT_SUPPORTED = (
+    ("not there; a function of your own may take the name", ABSENT),
+    ("over several rows: see the aggregates of a view", AGGREGATES),
+    ("over several rows, in an order", WINDOWS),
+    ("makes several rows of one", GENERATORS),
+    ("depends on when or where it is computed", CLOCK | SESSION),
+)
 HEAD = "| function | takes | gives | notes |\n| --- | --- | --- | --- |\n"
 
 
@@ -24,7 +33,13 @@ def table() -> str:
     for group, members in groupby(rows, key=lambda r: r.group):
         lines = "".join(_line(r) for r in members)
         parts.append(f"### {group.capitalize()}\n\n{HEAD}{lines}")
+    refused = "".join(f"| {why} | {_names(names)} |\n" for why, names in NOT_SUPPORTED)
+    parts.append(f"### Not supported\n\n| why | functions of Spark |\n| --- | --- |\n{refused}")
     return "\n".join(parts)
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{n}`" for n in sorted(names))
 
 
 def _line(r: SupportedFunction) -> str:

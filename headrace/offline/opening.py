@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import polars as pl
 import pyarrow as pa
 
-from headrace.definitions import BatchSource
+from headrace.definitions import BatchSource, UpdateSource
 from headrace.errors import UsageError, did_you_mean
 from headrace.history.access import options_of
 from headrace.history.storage import table_uri
@@ -39,7 +39,13 @@ class Opening:
     version: int | None = None
 
     def __call__(self, source: Source) -> Events:
-        """The events of a source. StateError if it has no history, or not that version of it."""
+        """The events of a source. StateError if it has no history, or not that version of it;
+        UsageError for the updates of a view."""
+        if isinstance(source, UpdateSource):
+            raise UsageError(
+                f"history keeps events, not the updates of {source.name}: values of views derived from it are not "
+                "computed from history yet. Define the features on the stream itself"
+            )
         if source.name in self.frames:
             return FrameEvents(source, self.frames[source.name])
         options = options_of(self.settings)

@@ -54,6 +54,8 @@ def _reasons(before: Mapping[str, object], after: Mapping[str, object]) -> Itera
     for name, said in _SAID.items():
         if before[name] != after[name]:
             yield f"{said} changed"
+    if before["source"] == after["source"] and before.get("upstream") != after.get("upstream"):
+        yield "the view that it is derived from changed"
     was, now = before["features"], after["features"]
     assert isinstance(was, Mapping)
     assert isinstance(now, Mapping)

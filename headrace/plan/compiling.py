@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from headrace.definitions import BatchSource, FeatureView, StreamSource
+from headrace.definitions import BatchSource, FeatureView, StreamSource, UpdateSource
 from headrace.errors import DefinitionError
 from headrace.expressions import Expression, compile_expression
 from headrace.functions import Function
@@ -46,9 +46,14 @@ class RowLevel:
     schema: dict[str, DataType]
 
 
-def compile_rows(view: FeatureView, functions: Mapping[str, Function], mistakes: Mistakes) -> RowLevel:
-    """The row level of the view; what could not be compiled is left out and among the mistakes."""
-    source = source_columns(view, mistakes)
+def compile_rows(
+    view: FeatureView,
+    given: StreamSource | BatchSource,
+    functions: Mapping[str, Function],
+    mistakes: Mistakes,
+) -> RowLevel:
+    """The row level of the view, on what is `given`; what could not be compiled is left out and among the mistakes."""
+    source = source_columns(given, mistakes)
     schema = dict(source)
     columns = []
     for name, text in view.columns.items():
@@ -75,22 +80,16 @@ def compile_rows(view: FeatureView, functions: Mapping[str, Function], mistakes:
     return RowLevel(source, tuple(columns), where, before, schema)
 
 
-def source_columns(view: FeatureView, mistakes: Mistakes) -> dict[str, DataType]:
-    """The columns of the view's source."""
-    if not isinstance(view.source, StreamSource | BatchSource):
-        mistakes.add(
-            "a view on another view is not supported yet",
-            "source",
-            expected="an hr.StreamSource or hr.BatchSource",
-            got=f"the view {view.source.name}",
-            hint=f"Define {view.name} on the source of {view.source.name}.",
-        )
-        return {}
+def source_columns(source: StreamSource | BatchSource, mistakes: Mistakes) -> dict[str, DataType]:
+    """The columns of a source that expressions see: all, but for what an update tells of itself."""
     try:
-        return dict(view.source.columns)
+        columns = dict(source.columns)
     except DefinitionError as error:
         mistakes.take(error, "source")
         return {}
+    if isinstance(source, UpdateSource):
+        return {name: t for name, t in columns.items() if not name.startswith("_")}
+    return columns
 
 
 def compiled(

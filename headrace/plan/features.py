@@ -71,10 +71,14 @@ class FeaturePlan:
 
 
 def compile_features(
-    view: FeatureView, schema: Mapping[str, DataType], functions: Mapping[str, Function], mistakes: Mistakes
+    view: FeatureView,
+    schema: Mapping[str, DataType],
+    lateness: int,
+    functions: Mapping[str, Function],
+    mistakes: Mistakes,
 ) -> FeaturePlan:
-    """The plan of the view's features over rows of `schema`."""
-    plan = FeaturePlan(schema, getattr(view.source, "lateness", 0))
+    """The plan of the view's features over rows of `schema`, whose source allows that `lateness` (microseconds)."""
+    plan = FeaturePlan(schema, lateness)
     for name, aggregate in view.features.items():
         where = f"features.{name}"
         before = len(mistakes.found)

@@ -19,8 +19,14 @@ def fingerprint_of(view: FeatureView) -> str:
 def meaning_of(view: FeatureView) -> dict[str, object]:
     """What the view's values depend on, as JSON can say it."""
     source = view.source
+    if isinstance(source, FeatureView):
+        return _of_rows(view, source) | {"source": source.id, "columns": {}, "upstream": meaning_of(source)}
+    return _of_rows(view, source)
+
+
+def _of_rows(view: FeatureView, source: object) -> dict[str, object]:
     return {
-        "source": source.name,
+        "source": getattr(source, "name", None),
         "topics": list(getattr(source, "topics", ())),
         "timestamp": getattr(source, "timestamp", None),
         "lateness": getattr(source, "lateness", 0),

@@ -9,7 +9,8 @@ from typing import Literal
 
 import polars as pl
 
-from headrace.definitions import BatchSource, StreamSource
+from headrace.definitions import BatchSource, StreamSource, UpdateSource
+from headrace.definitions.update_source import AS_OF, REMOVED, VIEW_VERSION
 from headrace.durations import DAY, format_duration, parse_instant
 from headrace.plan.rows import Accepted, Dead
 from headrace.types import DataType, Date, Int64
@@ -57,12 +58,27 @@ class SourcePlan:
         return self._refused(self._timed(frame))[0]
 
     def _timed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        frame = self._counted(frame)
         order = pl.col("_partition").cast(pl.Int64) * (1 << OFFSET_BITS) + pl.col("_offset").cast(pl.Int64)
         if len(self._topics) > 1:
             topics = {t: i << (PARTITION_BITS + OFFSET_BITS) for i, t in enumerate(self._topics)}
             place = pl.col("_topic").cast(pl.String).replace_strict(topics, return_dtype=pl.Int64)
             order = place + order
         return frame.with_columns(self._time.alias("_event_time"), order.alias("_order"))
+
+    def _counted(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Of a view's updates, those that are events: with values, and of its own version. Others: all.
+
+        An update's record is of the instant of its values, so that a replay is judged as the stream was; never later
+        than Kafka's stamp, which grows though an event may be of the future.
+        """
+        source = self.source
+        if not isinstance(source, UpdateSource) or REMOVED not in frame.columns:
+            return frame
+        mine = ~pl.col(REMOVED) & (pl.col(VIEW_VERSION) == source.view.version)
+        typed = [pl.col(name).cast(t.polars) for name, t in self.columns.items()]
+        stamp = pl.min_horizontal(pl.col(AS_OF).cast(pl.Int64), "_timestamp")
+        return frame.filter(mine).with_columns(*typed, stamp.alias("_timestamp"))
 
     def _refused(self, timed: pl.DataFrame) -> tuple[pl.DataFrame, list[Dead]]:
         time = timed["_event_time"]

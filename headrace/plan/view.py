@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from headrace.definitions import FeatureView, StreamSource
+from headrace.avro import AvroSchema
+from headrace.definitions import BatchSource, FeatureView, StreamSource
 from headrace.definitions.feature_view import fits
-from headrace.errors import ProjectError
+from headrace.definitions.update_source import UpdateSource, update_source
+from headrace.errors import ProjectError, did_you_mean
 from headrace.functions import Function
 from headrace.panes.duplicates import EVENT_ID
 from headrace.panes.features import Feature
@@ -60,12 +62,12 @@ class ViewPlan:
     @property
     def lateness(self) -> int:
         """The source's allowed lateness, in microseconds."""
-        return getattr(self.view.source, "lateness", 0)
+        return getattr(self.source.source, "lateness", 0)
 
     @property
     def dedup(self) -> int | None:
         """For how long after an event (microseconds of record timestamps) another of its id is a copy, or None."""
-        return getattr(self.view.source, "dedup", None)
+        return getattr(self.source.source, "dedup", None)
 
     def project(self, frame: pl.DataFrame) -> Projected:
         """The view's rows of its source's accepted frame: columns, where, transform, key and inputs."""
@@ -101,16 +103,24 @@ def plan_view(view: FeatureView, *, functions: Mapping[str, Function] | None = N
     """
     mistakes = Mistakes(view)
     known = view.functions if functions is None else functions
-    rows = compile_rows(view, known, mistakes)
+    source = source_of(view)
+    rows = compile_rows(view, source, known, mistakes)
     if not rows.source and mistakes.found:
         raise mistakes.found[0]
-    features = compile_features(view, rows.schema, known, mistakes)
+    lateness = getattr(source, "lateness", 0)
+    features = compile_features(view, rows.schema, lateness, known, mistakes)
     for key, wanted in view.entity.keys.items():
         if key not in rows.schema:
-            mistakes.add(f"{view.entity.name}'s key `{key}` is no column", "entity")
-        elif not fits(rows.schema[key], wanted):
             mistakes.add(
-                f"{view.entity.name}'s key `{key}` has another type here",
+                f"{view.entity.name}'s key `{key}` is no column of {source.name}",
+                "entity",
+                expected=f"one of {', '.join(rows.schema)}",
+                hint=did_you_mean(key, rows.schema) or f"Make it with columns={{'{key}': '...'}}.",
+            )
+        elif not fits(rows.schema[key], wanted):
+            where = f"in {source.name}" if key in rows.source and key not in view.columns else "here"
+            mistakes.add(
+                f"{view.entity.name}'s key `{key}` has another type {where}",
                 f"columns.{key}" if key in view.columns else "entity",
                 expected=str(wanted),
                 got=str(rows.schema[key]),
@@ -127,35 +137,65 @@ def plan_view(view: FeatureView, *, functions: Mapping[str, Function] | None = N
         keys=view.entity.keys,
         inputs=features.exprs,
         recorded=any(level.gap for level in features.levels),
-        event_id=_event_id(view),
+        event_id=_event_id(source),
     )
     expressions = [e for _, e in rows.columns] + ([rows.where] if rows.where else [])
     return ViewPlan(
         view=view,
-        source=SourcePlan(view.source),  # type: ignore[arg-type]  # other kinds were refused above
+        source=SourcePlan(source),
         feature_types={f.name: f.type for f in features.features},
         inputs=features.inputs,
         windows=features.windows,
         levels=features.levels,
         computed=tuple(features.features),
         projection=projection,
-        shuffled=is_shuffled(view),
+        shuffled=is_shuffled(view, source),
         deterministic=features.deterministic and all(e.deterministic for e in expressions),
         fingerprint=fingerprint_of(view),
     )
 
 
-def _event_id(view: FeatureView) -> tuple[str, DataType] | None:
-    source = view.source
+def source_of(view: FeatureView) -> StreamSource | BatchSource:
+    """What the view reads: its source, or the updates of the view that it is derived from.
+
+    Errors of `plan_view` if that view has mistakes.
+    """
+    if not isinstance(view.source, FeatureView):
+        return view.source
+    return updates_of(plan_view(view.source))
+
+
+def updates_of(
+    plan: ViewPlan, *, topic: str | None = None, avro: AvroSchema | None = None, framing: str = "none"
+) -> UpdateSource:
+    """The updates of a view as a source; `topic`, schema and framing where they are to be consumed.
+
+    An update goes to the partition that computed it: the topic is keyed as the view's source is or, behind a
+    shuffle, by the whole entity, which is a column if it has but one key.
+    """
+    view, source = plan.view, plan.source.source
+    keys = list(view.entity.keys)
+    alone = keys[0] if len(keys) == 1 else None
+    return update_source(
+        view,
+        plan.feature_types,
+        key=alone if plan.shuffled else getattr(source, "key", None),
+        lateness=plan.lateness,
+        topic=topic,
+        avro=avro,
+        framing=framing,
+    )
+
+
+def _event_id(source: StreamSource | BatchSource) -> tuple[str, DataType] | None:
     if not isinstance(source, StreamSource) or source.event_id is None:
         return None
     return source.event_id, source.columns[source.event_id]
 
 
-def is_shuffled(view: FeatureView) -> bool:
+def is_shuffled(view: FeatureView, source: StreamSource | BatchSource) -> bool:
     """Whether the view's entities are not where its events are read: its keys lack the topic's key column,
     which must reach them as it is, or the source has no key or several topics."""
-    source = view.source
     if not isinstance(source, StreamSource):
         return False
     if source.key is None or len(source.topics) > 1 or source.key not in view.entity.keys:

@@ -1,7 +1,8 @@
 """`run`: views in memory. Push events, move the clock, read what Redis and training sets would give.
 
 The same plans and panes as in a worker; no broker, no files, and no clock but `now`. One partition; each push is
-one flush at `now`, which is also the Kafka timestamp of its records.
+one flush at `now`, which is also the Kafka timestamp of its records. What a flush changes of a view goes on at once,
+as one flush more, to the views that are derived from it.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from typing import Any, Literal
 
 import polars as pl
 
-from headrace.definitions import FeatureRef, FeatureService, FeatureView, StreamSource
+from headrace.definitions import FeatureRef, FeatureService, FeatureView, StreamSource, UpdateSource
+from headrace.definitions.feature_view import chain_of
 from headrace.durations import format_instant, parse_duration, parse_instant
 from headrace.errors import UsageError, did_you_mean
 from headrace.online.keys import parse_entity_key, python_entity_key
 from headrace.panes import REPUBLISH, Timer
 from headrace.plan import SourcePlan, plan_view
-from headrace.plan.rows import Dead
+from headrace.plan.rows import Accepted, Dead
+from headrace.publishing import updates
 from headrace.testing.records import to_frame
 from headrace.testing.spine import features_of, spine_frame
 from headrace.testing.viewing import ViewRun
@@ -28,7 +31,7 @@ PARTITION = 0
 
 
 class Run:
-    """Views under test; made by `run`."""
+    """Views under test, with those that they are derived from; made by `run`."""
 
     def __init__(
         self, views: Sequence[FeatureView], now: int, project: str, clock: Literal["wall", "event"] | int
@@ -36,11 +39,13 @@ class Run:
         self.now = now
         self.clock = clock
         self.dead_letters: list[dict[str, object]] = []
-        plans = [plan_view(view, functions=view.functions) for view in views]
+        self._asked = [view.id for view in views]
+        plans = [plan_view(view, functions=view.functions) for view in _with_upstream(views)]
         self._views = {plan.view.name: ViewRun(plan, project, clock) for plan in plans}
-        self._sources = {plan.view.source.name: plan.source for plan in plans}
-        self._offsets = dict.fromkeys(self._sources, 0)
-        self._event_clock = dict.fromkeys(self._sources, -(2**63))
+        streams = {plan.source.source.name: plan.source for plan in plans}
+        self._sources = {n: s for n, s in streams.items() if not isinstance(s.source, UpdateSource)}
+        self._offsets = dict.fromkeys(streams, 0)
+        self._event_clock = dict.fromkeys(streams, -(2**63))
 
     def push(self, events: Iterable[Mapping[str, Any]], source: str | StreamSource | None = None) -> None:
         """Events in arrival order, as dicts of the source's columns: one flush.
@@ -62,11 +67,10 @@ class Run:
             pl.lit(self.now, dtype=pl.Int64).alias("_timestamp"),
         )
         accepted = plan.accept(frame, clock=self.clock)
-        newest = accepted.max_event_time.get(PARTITION, -(2**63))
-        self._event_clock[name] = max(self._event_clock[name], newest)
+        self._seen(name, accepted)
         dead: dict[tuple[int, str], str] = {(row, "decode"): detail for row, detail in records.refused}
         dead |= {(row, reason): detail for row, reason, detail in accepted.dead}
-        views = [v for v in self._views.values() if v.plan.view.source.name == name]
+        views = self._readers(name)
         null_keys = set(accepted.frame["_row"].to_list()) if views else set()
         for view in views:
             projected = view.plan.project(accepted.frame)
@@ -88,7 +92,8 @@ class Run:
     def republish(self) -> None:
         """Write every live entity to the online store again."""
         for view in self._views.values():
-            self._step(view, None, [(REPUBLISH, key) for key in view.entities()])
+            due = [(REPUBLISH, key) for key in view.entities()]
+            view.step(None, {PARTITION: due}, {PARTITION: self._clock(view)}, self.now)
 
     def online(self, entity: Mapping[str, Any], view: str | FeatureView | None = None) -> dict[str, object]:
         """The features of an entity as Python values, None for null; over no events if it is not there."""
@@ -155,15 +160,45 @@ class Run:
     def _clock(self, view: ViewRun) -> int:
         if isinstance(self.clock, int):
             return self.clock
-        return self.now if self.clock == "wall" else self._event_clock[view.plan.view.source.name]
+        return self.now if self.clock == "wall" else self._event_clock[view.plan.source.source.name]
 
     def _step(self, view: ViewRun, rows: pl.DataFrame | None, due: list[Timer]) -> None:
-        view.step(rows, {PARTITION: due} if due else {}, {PARTITION: self._clock(view)}, self.now)
+        clocks = {PARTITION: self._clock(view)}
+        self._publish(view, view.step(rows, {PARTITION: due} if due else {}, clocks, self.now))
         self._fire(view)
 
     def _fire(self, view: ViewRun) -> None:
         while due := view.due(self._clock(view)):
-            view.step(None, {PARTITION: due}, {PARTITION: self._clock(view)}, self.now)
+            clocks = {PARTITION: self._clock(view)}
+            self._publish(view, view.step(None, {PARTITION: due}, clocks, self.now))
+
+    def _publish(self, view: ViewRun, online: pl.DataFrame) -> None:
+        """A flush's updates of a view, as the events of those that are derived from it."""
+        name = view.plan.id
+        readers = self._readers(name)
+        if not readers or online.is_empty():
+            return
+        base = self._offsets[name]
+        self._offsets[name] += len(online)
+        frame = updates(view.plan, online, base).with_columns(
+            pl.lit(PARTITION, dtype=pl.Int32).alias("_partition"),
+            pl.lit(self.now, dtype=pl.Int64).alias("_timestamp"),
+            pl.int_range(pl.len(), dtype=pl.Int64).alias("_row"),
+            pl.int_range(base, base + pl.len(), dtype=pl.Int64).alias("_offset"),
+        )
+        accepted = readers[0].plan.source.accept(frame, clock=self.clock)
+        self._seen(name, accepted)
+        for reader in readers:
+            rows = reader.plan.project(accepted.frame).rows
+            reader.keep(rows)
+            self._step(reader, rows, [])
+
+    def _readers(self, source: str) -> list[ViewRun]:
+        return [v for v in self._views.values() if v.plan.source.source.name == source]
+
+    def _seen(self, source: str, accepted: Accepted) -> None:
+        newest = accepted.max_event_time.get(PARTITION, -(2**63))
+        self._event_clock[source] = max(self._event_clock[source], newest)
 
     def _bury(
         self, dead: list[Dead], given: list[dict[str, Any]], source: str, topic: str, base: int
@@ -198,9 +233,9 @@ class Run:
     def _view(self, view: str | FeatureView | None) -> ViewRun:
         name = view.name if isinstance(view, FeatureView) else view
         if name is None:
-            if len(self._views) > 1:
+            if len(self._asked) > 1:
                 raise UsageError(f"there are several views: say view=, one of {', '.join(self._views)}")
-            return next(iter(self._views.values()))
+            name = self._asked[0]
         found = self._views.get(name) or next((v for v in self._views.values() if v.plan.id == name), None)
         if found is None:
             hint = did_you_mean(name, self._views) or f"There is {', '.join(self._views)}."
@@ -228,3 +263,9 @@ def run(
     if clock == "wall" or clock == "event":
         return Run(several, at, project, "wall" if clock == "wall" else "event")
     return Run(several, at, project, parse_instant(clock))
+
+
+def _with_upstream(views: Sequence[FeatureView]) -> list[FeatureView]:
+    """The views and those that they are derived from, each once, upstream first."""
+    found = {v.id: v for view in views for v in (view, *chain_of(view))}
+    return sorted(found.values(), key=lambda v: len(chain_of(v)))

@@ -36,8 +36,8 @@ class ViewRun:
         due: Mapping[int, Sequence[Timer]],
         clocks: Mapping[int, int],
         now: int,
-    ) -> None:
-        """One flush: state, timers and online store take its update over."""
+    ) -> pl.DataFrame:
+        """One flush: state, timers and online store take its update over. Returns what is emitted (`Update.online`)."""
         update = self._core.step(self._empty if rows is None else rows, due, clocks, self._read)
         for fired in due.values():
             self._timers.difference_update(fired)
@@ -50,6 +50,7 @@ class ViewRun:
             self._timers.update(writes.timers)
         self.late_events += update.late_events
         self.store.write(update.online, now)
+        return update.online
 
     def due(self, clock: int) -> list[Timer]:
         """The timers that fire at `clock`, in order."""

@@ -5,15 +5,26 @@ Uses confluent-kafka's admin client, the one of the two clients that tells a top
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
 
 from headrace.errors import StateError, UnavailableError
+
+log = logging.getLogger("headrace.kafka")
 
 CHANGELOG = {
     "cleanup.policy": "compact",
@@ -24,7 +35,7 @@ CHANGELOG = {
 """`compact` only: with `delete`, an idle entity's lifetime value and an idle partition's position would go."""
 
 KEPT = {"retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": str(16 << 20)}
-"""Repartition topics and dead letters: nothing goes before we say so."""
+"""Repartition topics, dead letters and updates that other views count: nothing goes before we say so."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +115,32 @@ class Topics:
             if time.monotonic() > end:
                 raise UnavailableError(f"Kafka made topics and does not show them: {', '.join(sorted(left))}")
             time.sleep(0.05)
+
+    def keep(self, names: Sequence[str]) -> None:
+        """Have the broker keep every record of these topics that it compacted so far; leaves others as they are."""
+        if self.embedded or not names:
+            return
+        asked = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+        try:
+            told = self._admin.describe_configs(asked, request_timeout=self._timeout)
+            compacted = [
+                r.name for r, f in told.items() if "compact" in str(f.result()["cleanup.policy"].value)
+            ]
+            if not compacted:
+                return
+            log.info("keeping every update on %s: a derived view counts them", ", ".join(compacted))
+            wanted = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+            entries = [
+                ConfigEntry(k, v, incremental_operation=AlterConfigOpType.SET) for k, v in wanted.items()
+            ]
+            changes = [ConfigResource(ResourceType.TOPIC, n, incremental_configs=entries) for n in compacted]
+            done = self._admin.incremental_alter_configs(changes, request_timeout=self._timeout)
+            for future in done.values():
+                future.result()
+        except KafkaException as exc:
+            raise UnavailableError(
+                f"Kafka did not set how long to keep updates: {exc.args[0].str()}"
+            ) from exc
 
     def offsets(self, topic: str, partition: int, *, end: bool) -> int:
         """The log's start offset, or its end (one past the last stable record)."""

@@ -59,3 +59,24 @@ def test_a_change_says_which_views_keep_their_state(tmp_path: Path) -> None:
         "spend@1": ("keeps its state", []),
     }
     assert "b@1 needs a new version: feature n changed" in run("plan", "--config", now, "--against", was)[1]
+
+
+def test_the_plan_and_a_look_at_a_derived_view_tell_what_it_stands_on(tmp_path: Path) -> None:
+    body = """
+spread = hr.FeatureView("spread", entity=customer, source=spend, features={"most": hr.max("spend_48h", over="7d")})
+lands = hr.Entity("land", keys={"last_country": hr.String})
+by_land = hr.FeatureView("by_land", entity=lands, source=spend, features={"n": hr.count(over="7d")})
+"""
+    config = str(write_config(tmp_path / "config", body))
+    code, out, _ = run("plan", "--config", config, "--json")
+    assert code == 0
+    views = {v["name"]: v for v in json.loads(out)["views"]}
+    topic = views["spend"]["updates"]
+    assert topic.endswith(".view.spend")
+    assert {n: v["updates"] for n, v in views.items() if n != "spend"} == {"spread": None, "by_land": None}
+    for name, shuffled in (("spread", False), ("by_land", True)):
+        assert views[name]["chain"] == ["payments", "spend@1", f"{name}@1"]
+        assert views[name]["topics"] == [topic]
+        assert views[name]["shuffled"] is shuffled
+    assert "payments -> spend@1 -> spread@1" in run("plan", "--config", config)[1]
+    assert "payments, spend@1, spread@1" in run("views", "show", "spread", "--config", config)[1]

@@ -125,6 +125,7 @@ def test_rand_is_uniform_and_randn_normal() -> None:
         ("sum(amount)", "aggregate", "hr.sum"),
         ("lag(amount)", "window", "window function"),
         ("current_date", "unsupported", "a replay would give another value"),
+        ("user", "unsupported", "no property of an event"),
         ("at - at", "unsupported", "timestampdiff"),
         ("name rlike '('", "type_mismatch", "no regular expression"),
         ("date_format(at, 'YYYY')", "type_mismatch", "no date pattern"),
@@ -168,3 +169,9 @@ def test_timestamps_are_utc_whatever_the_session() -> None:
     e = compile_expression("hour(at)", SCHEMA)
     noon = datetime.datetime(2024, 1, 1, 12, tzinfo=datetime.UTC)
     assert e.evaluate(frame(at=[noon])).to_list() == [12]
+
+
+def test_a_column_named_like_a_function_without_parentheses_comes_first() -> None:
+    columns = {"user": String, "current_date": Int64}
+    assert compile_expression("upper(User)", columns).type == String
+    assert compile_expression("current_date + 1", columns).type == Int64

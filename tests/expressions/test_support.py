@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from headrace.expressions import supported_functions
+from headrace.errors import ExpressionError
+from headrace.expressions import compile_expression, supported_functions
+from headrace.expressions.refused import ABSENT
 from headrace.expressions.support import updated
+from headrace.types import String
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "expressions.md"
 
@@ -34,3 +37,10 @@ def test_every_name_is_listed_once() -> None:
     names = [n for row in supported_functions() for n in (row.name, *row.aliases)]
     assert len(names) == len(set(names)) >= 250
     assert {"substring", "nvl", "date_format", "transform"} <= set(names)
+
+
+def test_what_is_told_to_be_absent_is_not_there() -> None:
+    there = {n for row in supported_functions() for n in (row.name, *row.aliases)}
+    assert not ABSENT & there
+    with pytest.raises(ExpressionError, match=r"`url_encode` of Spark is not supported; got .* `encode`"):
+        compile_expression("url_encode(a)", {"a": String})

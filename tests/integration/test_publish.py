@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import Any
 
-import fastavro
-import httpx
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from tests.integration.deployment import Deployment
 from tests.integration.producing import Sender
+from tests.integration.updates import decode, published
 from tests.stack.components import Components
 
 pytestmark = pytest.mark.integration
@@ -21,40 +18,8 @@ pytestmark = pytest.mark.integration
 NOON = 1_767_268_800_000
 
 
-def published(deployment: Deployment, view: str) -> list[tuple[bytes | None, bytes | None]]:
-    """Every committed record of a view's topic, as (key, value)."""
-    topic = f"headrace.{deployment.project}.view.{view}"
-    consumer = Consumer(
-        {"bootstrap.servers": deployment.components.kafka, "group.id": "reader", "enable.auto.commit": False}
-    )
-    try:
-        partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
-        out = []
-        for partition in partitions:
-            place = TopicPartition(topic, partition, 0)
-            _, end = consumer.get_watermark_offsets(place, timeout=30)
-            consumer.assign([place])
-            while consumer.position([place])[0].offset < end and end:
-                message = consumer.poll(10)
-                if message is None:
-                    break
-                assert message.error() is None
-                out.append((message.key(), message.value()))
-        return out
-    finally:
-        consumer.close()
-
-
 def event(page: str, at: int, ms: int) -> bytes:
     return json.dumps({"user": "ann", "page": page, "at": NOON + at, "ms": ms}).encode()
-
-
-def decode(deployment: Deployment, value: bytes) -> Any:
-    """By the schema that the registry has under the id in front."""
-    assert value[0] == 0
-    url = f"{deployment.components.registry_url}/schemas/ids/{int.from_bytes(value[1:5], 'big')}"
-    schema = fastavro.parse_schema(json.loads(httpx.get(url, timeout=30).json()["schema"]))
-    return fastavro.schemaless_reader(io.BytesIO(value[5:]), schema)  # type: ignore[call-arg]
 
 
 def test_a_reader_of_updates_has_what_redis_has(real: Components, tmp_path: Path) -> None:
@@ -76,7 +41,7 @@ def test_a_reader_of_updates_has_what_redis_has(real: Components, tmp_path: Path
         d.run("worker")
 
         for view, key in (("by_user", "user"), ("by_page", "page")):
-            updates = [(k, decode(d, v)) for k, v in published(d, view) if v is not None]
+            updates = [(r.key, decode(d, r.value)) for r in published(d, view) if r.value is not None]
             assert updates
             versions: dict[str, list[int]] = {}
             newest: dict[str, Any] = {}

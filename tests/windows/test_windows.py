@@ -97,12 +97,21 @@ def test_a_duration_is_short_for_rolling() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda: hopping("1h", "7m"), "1h is not a multiple of its step 7m: choose a step that divides it"),
-        (lambda: rolling("2d", "1m"), "2,880 steps of 1m, more than 1,440: choose a step of at least 2m"),
-        (lambda: step_of(rolling("100ms")), "no step from 1s to 1d divides a rolling window of 100ms"),
-        (lambda: step_of(rolling("1h"), 7 * MINUTE), "not a multiple of its step 7m"),
-        (lambda: tumbling("0s"), "size is a duration above zero"),
-        (lambda: as_window(3), "a window is a duration such as '48h'"),  # type: ignore[arg-type]
+        (
+            lambda: hopping("1h", "7m"),
+            "1h is not a multiple of its step; expected a step that divides 1h; got 7m. 1m would do.",
+        ),
+        (lambda: rolling("2d", "1m"), "2,880 steps, more than 1,440; expected a step of at least 2m; got 1m"),
+        (
+            lambda: step_of(rolling("100ms")),
+            "divides this rolling window; expected a whole number of seconds; got 100ms",
+        ),
+        (
+            lambda: step_of(rolling("1h"), 7 * MINUTE),
+            "not a multiple of its step; expected a step that divides 1h; got 7m",
+        ),
+        (lambda: tumbling("0s"), "size is a duration above zero; expected such as '1h'; got '0s'"),
+        (lambda: as_window(3), "expected a duration such as '48h', or hr.tumbling('1h') and its like; got 3"),  # type: ignore[arg-type]
     ],
 )
 def test_a_wrong_window_says_what_to_do(wrong: object, message: str) -> None:
