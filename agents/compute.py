@@ -79,6 +79,7 @@ class Computer:
         counts["after_clock"] += accepted.dropped_after_clock
         unused: set[int] | None = None
         for view in stage.views:
+            here = [t for t in items if view.id not in t.task.waiting]
             rows = self._unseen(accepted.frame, items, view.id)
             projected = view.plan.project(rows)
             counts["null_keys"] += projected.skipped_null_key
@@ -87,9 +88,9 @@ class Computer:
             unused = null_keys if unused is None else unused & null_keys
             if view.repartition is None:
                 _one_partition_each(view, projected.rows)
-                self._step(view, items, flushes, projected.rows, now)
+                self._step(view, here, flushes, projected.rows, now)
             else:
-                self._send(view, items, flushes, projected.rows)
+                self._send(view, here, flushes, projected.rows)
         nobody = [
             (row, "null_key", "every view of this source has a null in its entity key")
             for row in unused or ()
@@ -99,9 +100,12 @@ class Computer:
         return list(flushes.values())
 
     def _unseen(self, frame: pl.DataFrame, items: Sequence[Taken], view: str) -> pl.DataFrame:
-        """Rows that this view has not counted: its own position may be ahead of the fetch."""
+        """Rows that this view has not counted: its own position may be ahead of the fetch, or it waits for history."""
         behind = []
         for t in items:
+            if view in t.task.waiting:
+                behind.append((t.task.tp.partition, BEYOND))
+                continue
             book = t.task.tables.get(view) or t.task.senders[view]
             position = book.computed.positions.get(source_partition(*t.task.tp), 0)
             if any(b.start < position for b in t.batches):
@@ -233,6 +237,7 @@ class Computer:
 
 
 BEGINNING = -(1 << 62)
+BEYOND = 1 << 62  # any offset
 _place = attrgetter("partition", "offset")
 
 

@@ -7,7 +7,7 @@ two assignments), closed. Who owns a task is decided by its producer: the last t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -38,8 +38,8 @@ class Task:
 
     tp: TopicPartition
     stage: SourceStage | ViewStage
-    tables: Mapping[str, TablePartition]
-    senders: Mapping[str, TablePartition]
+    tables: MutableMapping[str, TablePartition]
+    senders: MutableMapping[str, TablePartition]
     producer: TaskProducer
     life: Life = Life.OPENING
     generation: int = 0
@@ -57,6 +57,8 @@ class Task:
     asked: int = 0
     """How often entities were asked to be written again; `written`: which of these askings are done, in Redis."""
     written: int = 0
+    waiting: dict[str, TablePartition] = field(default_factory=dict)
+    """View id -> its table, or sender's book, of a view that waits for its backfill: no event is counted for it."""
     resent: Counter[str] = field(default_factory=Counter)
     """View id -> how many entities were taken to be written again."""
     shown: int = 0
@@ -76,6 +78,18 @@ class Task:
     def books(self) -> list[TablePartition]:
         """Every table partition whose marker goes into this task's transactions."""
         return [*self.tables.values(), *self.senders.values()]
+
+    def wait(self, view: str) -> None:
+        """Leave a view out until its history is there."""
+        books = self.tables if view in self.tables else self.senders
+        self.waiting[view] = books.pop(view)
+
+    def wait_no_more(self) -> None:
+        """Take every view in again."""
+        sent = {v.id for v in self.stage.shuffled} if isinstance(self.stage, SourceStage) else set()
+        for view, table in self.waiting.items():
+            (self.senders if view in sent else self.tables)[view] = table
+        self.waiting.clear()
 
     def forget(self) -> None:
         """Throw away what was computed but is not durable, and what was taken but not computed."""

@@ -90,7 +90,7 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
     if not sources:
         raise StateError("no view is online: there is nothing to do for a worker")
     topics = Topics(cluster.confluent(), embedded=cluster.embedded)
-    known = _declare(sources, topics, settings, name)
+    known = declare(sources, topics, settings, name)
     store = StateStore(
         Path(settings.state.dir),
         name,
@@ -217,6 +217,7 @@ def _attach(
             await app.sleep(HOUSEKEEPING)
             try:
                 await engine.watch_log(topics)
+                await engine.take_up()
                 await drop_counted(engine.tasks.values(), topics)
                 await engine.watch_online()
                 if engine.idle:  # what a backlog took is not needed now
@@ -227,7 +228,7 @@ def _attach(
                 await crash(exc)
 
 
-def _declare(
+def declare(
     sources: tuple[SourceStage, ...], topics: Topics, settings: Settings, name: str
 ) -> Mapping[str, TopicInfo]:
     """Check that source topics exist, make ours, and return what is known of all."""

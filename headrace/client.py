@@ -259,6 +259,42 @@ class FeatureStore:
             folder, record, lambda job: materialize(plan, events, uri, at, job, options=options_of(settings))
         )
 
+    def backfill(
+        self,
+        view: str | FeatureView,
+        start: str | datetime | None = None,
+        end: str | datetime | None = None,
+    ) -> Job:
+        """Build the view's online state from history and hand it over to the stream where history ends: no event
+        twice, none missing, while workers run.
+
+        `start`: the earliest event time, or what the view declares as ``backfill=``; `end`: the stream goes on with
+        the first records of that time or later, if history goes further. Workers neither count nor show a view that
+        declares ``backfill=`` before this is done. The job runs in a thread; the same call takes an unfinished one up.
+        UsageError for a view without online state, StateError for one that began without its history.
+        """
+        from headrace.offline.jobs import Job, folder_of
+
+        found = self.project.view(view if isinstance(view, str) else view.id)
+        try:
+            first = None if start is None else parse_instant(start)
+            last = None if end is None else parse_instant(end)
+        except ValueError as exc:
+            raise UsageError(f"backfill: {exc}") from None
+        if first is None and found.backfill is None:
+            raise UsageError(
+                f"backfill: from when? `{found.id}` declares no backfill=, such as backfill='90d': give a start"
+            )
+        run = service("app.backfilling", "a backfill").backfill
+        folder = folder_of(self.settings)
+        record = folder.submit(
+            "backfill",
+            {"view": found.id, "fingerprint": self.project.plan(found).fingerprint, "at": [first, last]},
+        )
+        return Job.start(
+            folder, record, lambda job: run(self.project, self.settings, found.id, first, last, job)
+        )
+
     def verify(self, view: str | FeatureView, *, sample: int = 1_000, seed: int = 0) -> Verified:
         """What the online store serves of sampled entities, against what history says; see `Verified`.
 
