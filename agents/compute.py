@@ -204,8 +204,14 @@ class Computer:
             moved = after != dict(table.computed.positions)
             if writes is None and not fired and not moved:
                 continue
-            sweep = view.id in task.sweeps
-            marker = flush.marker(table, positions=after, clock=task.clock, sweep=sweep)
+            pacer = task.paces.get(view.id)
+            marker = flush.marker(
+                table,
+                positions=after,
+                clock=task.clock,
+                sweep=view.id in task.sweeps,
+                pace=None if pacer is None else pacer.a_second,
+            )
             changes = Changes(
                 writes.keys if writes else (),
                 writes.values if writes else (),

@@ -281,7 +281,7 @@ class Engine:
             for view_id, table in task.tables.items():
                 limit = self._pace.due
                 timers = table.take_due(until, limit)
-                timers += republished(task, view_id, limit - len(timers))
+                timers += republished(task, view_id, limit - len(timers), now)
                 if timers:
                     due[view_id] = timers
             # What was asked for is done with this flush if nothing of it is left for the next.

@@ -47,6 +47,7 @@ class Opener:
         await task.producer.open()
         task.republish.clear()
         task.sweeps.clear()
+        task.paces.clear()
         task.written = task.asked
         task.wait_no_more()
         read = 0
@@ -71,7 +72,7 @@ class Opener:
         task.clock = max(clocks, default=None)
         for view_id, table in task.tables.items():
             if table.marker.sweep:
-                task.sweep(view_id)
+                task.resume(view_id, table.marker.pace)
 
     async def look(self, task: Task) -> bool:
         """Whether a view that waits in `task` has got its history. What there is of it is then in RocksDB, so that
@@ -195,8 +196,9 @@ def _view_of(task: Task, view_id: str) -> ViewStage:
     return stage if isinstance(stage, ViewStage) else next(v for v in stage.views if v.id == view_id)
 
 
-def republished(task: Task, view_id: str, limit: int) -> list[tuple[int, bytes]]:
-    """Entities of a view to write online again, as due timers: a list, or else the next `limit` of a sweep.
+def republished(task: Task, view_id: str, limit: int, now: int) -> list[tuple[int, bytes]]:
+    """Entities of a view to write online again, as due timers: a list, or else the next `limit` of a sweep, if its
+    pace lets them (`now`: wall clock in us).
 
     The list is the last flush of a predecessor; it goes whole into the first flush, which then stands for it.
     """
@@ -205,11 +207,14 @@ def republished(task: Task, view_id: str, limit: int) -> list[tuple[int, bytes]]
         task.resent[view_id] += len(waiting)
         return [(REPUBLISH, entity) for entity in waiting]
     after = task.sweeps.get(view_id)
+    if after is not None and view_id in task.paces:
+        limit = task.paces[view_id].let(limit, now)
     if after is None or limit <= 0:
         return []
     records = task.tables[view_id].entities(limit, after)
     if len(records) < limit:
         del task.sweeps[view_id]
+        task.paces.pop(view_id, None)
     else:
         task.sweeps[view_id] = records[-1][0]
     entities = _view_of(task, view_id).core.entities_of([key for key, _ in records])

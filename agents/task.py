@@ -26,6 +26,24 @@ class Life(Enum):
     CLOSED = "closed"
 
 
+@dataclass
+class Pacer:
+    """At most `a_second` entities a second, counted from the last that were let through (wall clock in us)."""
+
+    a_second: int
+    last: int | None = None
+
+    def let(self, wanted: int, now: int) -> int:
+        """How many of so many may go now."""
+        if self.last is None or now < self.last:
+            self.last = now
+            return 0
+        most = (now - self.last) * self.a_second // 1_000_000
+        if most:
+            self.last = now
+        return min(wanted, most)
+
+
 @dataclass(eq=False)
 class Task:
     """`tables`: view id -> state on this partition; `senders`: view id -> what was sent on (shuffled views).
@@ -54,6 +72,8 @@ class Task:
     """View id -> entities whose online values are to be written again."""
     sweeps: dict[str, bytes] = field(default_factory=dict)
     """View id -> the state key after which a sweep over all its entities goes on."""
+    paces: dict[str, Pacer] = field(default_factory=dict)
+    """View id -> how fast its sweep may go; without one, as fast as flushes do."""
     asked: int = 0
     """How often entities were asked to be written again; `written`: which of these askings are done, in Redis."""
     written: int = 0
@@ -102,12 +122,20 @@ class Task:
         """Write every entity of every table online again, some in each flush."""
         self.asked += 1
         self.sweeps = dict.fromkeys(self.tables, b"")
+        self.paces.clear()
 
     def sweep(self, view: str) -> int:
         """Write every entity of a view online again; done once `written` is at the number returned."""
         self.asked += 1
         self.sweeps[view] = b""
+        self.paces.pop(view, None)
         return self.asked
+
+    def resume(self, view: str, pace: int | None) -> None:
+        """Go on with a sweep that the view's marker tells of, from the start, at its pace."""
+        self.sweeps[view] = b""
+        if pace is not None:
+            self.paces[view] = Pacer(pace)
 
     def again(self, view: str, entities: Sequence[bytes]) -> int:
         """Write these entities of a view online again; done once `written` is at the number returned."""

@@ -58,6 +58,8 @@ class Handover:
     until: Mapping[Place, int]
     repartition: Mapping[int, int]
     """The start of each partition of the repartition topic; empty for a view that is not shuffled."""
+    limit: int | None = None
+    """Entities a second, of all partitions together, that are written online in the beginning."""
 
     @property
     def partitions(self) -> int:
@@ -87,6 +89,7 @@ class Handover:
                 clock=rebuilt.clock_of(partition),
                 topic_id=self.known[topic].topic_id,
                 sweep=True,
+                pace=None if self.limit is None else -(-self.limit // self.partitions),
             )
             outputs[TopicPartition(self.view.changelog, partition)] = _twice(first)
         if self.view.repartition is not None:
@@ -107,10 +110,17 @@ def _twice(first: Marker) -> list[Records]:
 
 
 def backfill(
-    project: Project, settings: Settings, view_id: str, first: int | None, end: int | None, job: Running
+    project: Project,
+    settings: Settings,
+    view_id: str,
+    first: int | None,
+    end: int | None,
+    limit: int | None,
+    job: Running,
 ) -> None:
     """Build the view's state of events from `first` (event time, microseconds; None: as the view declares) that are in
     history, and hand it over: the stream goes on where history ends, or at the first record of `end` (record time).
+    Workers then write its entities online, at most `limit` a second.
 
     Returns at once if that was done before. UsageError for a view that has no state to be built, StateError for one
     that began without history or whose history and log leave a gap, UnavailableError.
@@ -136,6 +146,7 @@ def backfill(
         _alone(cluster, settings.project, view)
     first = earliest(view.view.backfill, now_us()) if first is None else first
     handover, events = _plan(settings, stage, view, topics, known, end)
+    handover = replace(handover, limit=limit)
     wanted = partial(_wanted, job)
     shuffled = None if view.repartition is None else by_hash(lambda key: target_of(key, handover.partitions))
     with Rebuilding(

@@ -29,6 +29,10 @@ To = Annotated[
     ),
 ]
 Step = Annotated[str | None, typer.Option("--step", metavar="DURATION", help="Such as 1d: offline.")]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, metavar="N", help="Online: entities a second that are written to Redis."),
+]
 Id = Annotated[str, typer.Argument(metavar="JOB", help="As `headrace jobs list` names it.")]
 Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Give up after so long.")]
 
@@ -38,6 +42,7 @@ def backfill(
     from_: From = None,
     to: To = None,
     step: Step = None,
+    limit: Limit = None,
     config: Config = DEFAULT_CONFIG,
     json_: Json = False,
 ) -> None:
@@ -60,7 +65,7 @@ def backfill(
 
     with FeatureStore(config) as store, shown_progress() as progress:
         if step is None:
-            job = store.backfill(view, from_, to)
+            job = store.backfill(view, from_, to, limit)
         elif from_ is None or to is None:
             raise UsageError("--step is for a range: give --from and --to, too")
         else:
