@@ -89,6 +89,8 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
     sources = source_stages(project, name, clock=settings.clock, resolve=registry.by_id if registry else None)
     if not sources:
         raise StateError("no view is online: there is nothing to do for a worker")
+    if cluster.embedded and (early := [v.id for s in sources for v in s.views if v.view.backfill]):
+        log.warning("embedded Kafka: %s begin without history, as their source says", ", ".join(early))
     topics = Topics(cluster.confluent(), embedded=cluster.embedded)
     known = declare(sources, topics, settings, name)
     store = StateStore(
