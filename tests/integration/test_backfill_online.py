@@ -54,7 +54,8 @@ def again(view: hr.FeatureView) -> hr.FeatureView:
 later = [again(by_user), again(by_merchant)]
 '''
 OLD = {"by_user@9": "by_user@1", "by_merchant@9": "by_merchant@2"}
-JOB_STEPS = ["after_history:1", "after_part:1", "before_commit:1", "after_hand_over:1"]
+JOB_STEPS = ["after_history:1", "after_part:1", "before_commit:1"]
+AT_ITS_END = "after_hand_over:1"
 WORKER_STEPS = ["after_changelog", "after_rocksdb", "after_redis"]
 
 
@@ -108,9 +109,18 @@ class Scene:
         return process
 
     def backfill(self, view: str, failpoint: str | None = None, *options: str) -> Process:
+        """One job, to its end."""
         process = self.deployment.start("backfill", view, *options, failpoint=failpoint)
         process.ended()
         return process
+
+    def backfills(self, failpoints: dict[str, str | None], *options: str) -> list[int | None]:
+        """The exit codes of jobs side by side, one for each view; -9 for those that died at their step."""
+        jobs = [
+            self.deployment.start("backfill", view, *options, failpoint=step)
+            for view, step in failpoints.items()
+        ]
+        return [job.ended() for job in jobs]
 
     def kept(self) -> None:
         """History has some of every partition."""
@@ -168,18 +178,16 @@ def test_new_versions_begin_with_history_under_load_and_kills(
             deployment.processes[-1].ended()
             scene.declare("2025-01-01T00:00:00Z")
             worker = scene.worker()
-            for view in sorted(OLD, key=lambda _: scene.rng.random()):
-                step = scene.rng.choice(JOB_STEPS[:-1])
-                assert scene.backfill(view, step).code == -9
-                assert deployment.features(view) == {}, "a shadow is not shown"
-                worker.kill()
-                worker = scene.worker(f"{scene.rng.choice(WORKER_STEPS)}:{scene.rng.randrange(2, 40)}")
-                step = scene.rng.choice([None, JOB_STEPS[-1]])
-                assert scene.backfill(view, step).code == (-9 if step else 0), deployment.processes[-1].text
-                assert scene.backfill(view, None, "--limit", "500").code == 0
-                if not worker.running:
-                    worker = scene.worker()
-                until("values of the new version", lambda v=view: deployment.features(v))
+            assert scene.backfills({view: scene.rng.choice(JOB_STEPS) for view in OLD}) == [-9, -9]
+            assert [deployment.features(view) for view in OLD] == [{}, {}], "a shadow is not shown"
+            worker.kill()
+            worker = scene.worker(f"{scene.rng.choice(WORKER_STEPS)}:{scene.rng.randrange(2, 60)}")
+            steps = {view: scene.rng.choice([None, AT_ITS_END]) for view in OLD}
+            assert scene.backfills(steps) == [-9 if step else 0 for step in steps.values()]
+            assert scene.backfills(dict.fromkeys(OLD), "--limit", "200") == [0, 0]
+            if not worker.running:
+                worker = scene.worker()
+            until("values of the new versions", lambda: all(map(deployment.features, OLD)))
             worker.kill()
             worker = scene.worker()
         scene.sender.flush()
