@@ -79,6 +79,7 @@ class Computer:
         counts["after_clock"] += accepted.dropped_after_clock
         unused: set[int] | None = None
         for view in stage.views:
+            here = [t for t in items if view.id not in t.task.waiting]
             rows = self._unseen(accepted.frame, items, view.id)
             projected = view.plan.project(rows)
             counts["null_keys"] += projected.skipped_null_key
@@ -87,9 +88,9 @@ class Computer:
             unused = null_keys if unused is None else unused & null_keys
             if view.repartition is None:
                 _one_partition_each(view, projected.rows)
-                self._step(view, items, flushes, projected.rows, now)
+                self._step(view, here, flushes, projected.rows, now)
             else:
-                self._send(view, items, flushes, projected.rows)
+                self._send(view, here, flushes, projected.rows)
         nobody = [
             (row, "null_key", "every view of this source has a null in its entity key")
             for row in unused or ()
@@ -99,9 +100,12 @@ class Computer:
         return list(flushes.values())
 
     def _unseen(self, frame: pl.DataFrame, items: Sequence[Taken], view: str) -> pl.DataFrame:
-        """Rows that this view has not counted: its own position may be ahead of the fetch."""
+        """Rows that this view has not counted: its own position may be ahead of the fetch, or it waits for history."""
         behind = []
         for t in items:
+            if view in t.task.waiting:
+                behind.append((t.task.tp.partition, BEYOND))
+                continue
             book = t.task.tables.get(view) or t.task.senders[view]
             position = book.computed.positions.get(source_partition(*t.task.tp), 0)
             if any(b.start < position for b in t.batches):
@@ -200,8 +204,14 @@ class Computer:
             moved = after != dict(table.computed.positions)
             if writes is None and not fired and not moved:
                 continue
-            sweep = view.id in task.sweeps
-            marker = flush.marker(table, positions=after, clock=task.clock, sweep=sweep)
+            pacer = task.paces.get(view.id)
+            marker = flush.marker(
+                table,
+                positions=after,
+                clock=task.clock,
+                sweep=view.id in task.sweeps,
+                pace=None if pacer is None else pacer.a_second,
+            )
             changes = Changes(
                 writes.keys if writes else (),
                 writes.values if writes else (),
@@ -234,6 +244,7 @@ class Computer:
 
 
 BEGINNING = -(1 << 62)
+BEYOND = 1 << 62  # any offset
 _place = attrgetter("partition", "offset")
 
 

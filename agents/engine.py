@@ -19,6 +19,7 @@ from agents.flush import Taken, TaskFlush
 from agents.metrics import WorkerMetrics
 from agents.opening import Opener, republished
 from agents.persist import Persister
+from agents.taking_up import TakingUp
 from agents.task import Life, Task
 from agents.whole import whole
 from headrace.errors import (
@@ -76,6 +77,7 @@ class Engine:
         self.tasks: dict[TopicPartition, Task] = {}
         self._make = make
         self._opener = opener
+        self._taking_up = TakingUp(opener.look)
         self._compute = computer
         self._persister = persister
         self._pace = pace
@@ -115,6 +117,7 @@ class Engine:
         """A rebalance begins: nothing is written until the next assignment. What is open stays warm."""
         for tp in list(self._opening):
             await self._stop_opening(tp)
+        await self._taking_up.stop_all()
         for task in self.tasks.values():
             if task.life is Life.OPEN:
                 task.life = Life.PARKED
@@ -135,6 +138,7 @@ class Engine:
         """Open a task, trying again with growing pauses while a component is away."""
         attempt = 0
         try:
+            await self._taking_up.stop(task.tp)
             await asyncio.sleep(after)
             while True:
                 async with self._cutting:  # no flush is being computed: nothing enters the overlays meanwhile
@@ -142,7 +146,8 @@ class Engine:
                 why: HeadraceError
                 try:
                     await self._opener(task)
-                    await self._persister.claim(task)
+                    if task.books:
+                        await self._persister.claim(task)
                     break
                 except UnavailableError as exc:
                     why, pause = exc, min(0.2 * 2**attempt, 10.0)
@@ -174,11 +179,20 @@ class Engine:
         at_once = isinstance(error, (UnavailableError, OnlineLostError))
         self._open(task, after=0.0 if at_once else self._pace.fenced_pause)
 
+    async def take_up(self) -> None:
+        """Take views up whose backfill is complete: their tasks are opened again, at the offsets where it ended."""
+        for task in list(self.tasks.values()):
+            if await self._taking_up.ready(task) and task.tp not in self._opening:
+                log.info("%s: history is there for what waited; opening it again", task.name)
+                task.generation += 1
+                self._open(task)
+
     async def _close(self, tp: TopicPartition) -> None:
         task = self.tasks.pop(tp)
         task.life = Life.CLOSED
         task.forget()
         await self._stop_opening(tp)
+        await self._taking_up.stop(tp)
         await task.producer.close()
         log.info("%s: closed at offset %d", task.name, task.taken)
 
@@ -207,6 +221,9 @@ class Engine:
             self.lost(task, PositionError(gap))
             return
         task.joined = True
+        if not task.books:
+            task.taken = batches.next_offset
+            return
         task.pending.append(replace(batches, start=task.taken))
         task.taken = batches.next_offset
         if self._pending_events() >= self._pace.events:
@@ -264,7 +281,7 @@ class Engine:
             for view_id, table in task.tables.items():
                 limit = self._pace.due
                 timers = table.take_due(until, limit)
-                timers += republished(task, view_id, limit - len(timers))
+                timers += republished(task, view_id, limit - len(timers), now)
                 if timers:
                     due[view_id] = timers
             # What was asked for is done with this flush if nothing of it is left for the next.
@@ -339,7 +356,7 @@ class Engine:
     async def watch_online(self) -> None:
         """Notice, without a write at hand, that the online store lost what was written to it."""
         for task in list(self.tasks.values()):
-            if task.life is Life.OPEN:
+            if task.life is Life.OPEN and task.books:
                 await self._persister.watch(task)
 
     def committable(self) -> Mapping[TopicPartition, int]:

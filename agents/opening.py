@@ -18,7 +18,7 @@ from agents.stages import SourceStage, ViewStage
 from agents.task import Task
 from headrace.errors import PositionError
 from headrace.panes import REPUBLISH
-from tables.kafka.changelog import ChangelogReader
+from tables.kafka.changelog import ChangelogReader, Restored
 from tables.kafka.producer import Records, record
 from tables.kafka.topics import Topics
 from tables.marker import KEY, Marker
@@ -47,13 +47,21 @@ class Opener:
         await task.producer.open()
         task.republish.clear()
         task.sweeps.clear()
+        task.paces.clear()
         task.written = task.asked
+        task.wait_no_more()
         read = 0
         for view_id, table in [*task.tables.items(), *task.senders.items()]:
             read += await self._restore(task, view_id, table)
+            if self._waits(task, view_id, table):
+                task.wait(view_id)
         log.info("%s: restored, %d changelog records read", task.name, read)
         begin, end = await asyncio.to_thread(self._topics.bounds, *task.tp)
         name = source_partition(*task.tp)
+        task.end = end
+        if not task.books:  # nothing is counted here yet: what comes meanwhile is history's to bring
+            task.taken = task.dead_from = end
+            return
         for table in task.books:
             await self._check(task, table, name, begin, end)
         task.epoch = max((t.marker.epoch for t in task.books), default=0) + 1
@@ -62,23 +70,49 @@ class Opener:
         clocks = [t.marker.clock for t in task.books if t.marker.clock is not None]
         task.taken, task.dead_from = min(positions), max(positions)
         task.clock = max(clocks, default=None)
-        if any(t.marker.sweep for t in task.books):
-            task.sweep_all()
-        task.end = end
+        for view_id, table in task.tables.items():
+            if table.marker.sweep:
+                task.resume(view_id, table.marker.pace)
+
+    async def look(self, task: Task) -> bool:
+        """Whether a view that waits in `task` has got its history. What there is of it is then in RocksDB, so that
+        opening the task again takes no longer than it would without.
+        """
+        found = False
+        for view_id, table in list(task.waiting.items()):
+            if not table.marker.positions and self._changelogs is not None:
+                await self._read(task, view_id, table, self._changelogs)
+            found = found or bool(table.marker.positions)
+        return found
+
+    def _waits(self, task: Task, view_id: str, table: TablePartition) -> bool:
+        """Whether a view is to begin with history, and there is none yet: the first marker will be the backfill's.
+
+        Without a changelog nobody else can write it: there the view begins where its source says.
+        """
+        begins_with_history = _view_of(task, view_id).view.backfill is not None
+        return self._changelogs is not None and begins_with_history and not table.marker.positions
+
+    async def _read(
+        self, task: Task, view_id: str, table: TablePartition, changelogs: ChangelogReader
+    ) -> Restored:
+        return await changelogs.restore(
+            table,
+            _view_of(task, view_id).core.timers_of,
+            lambda done, of: self._progress(f"{view_id} {task.name}", done, of),
+        )
 
     async def _restore(self, task: Task, view_id: str, table: TablePartition) -> int:
         """Returns how many changelog records it read."""
         if self._changelogs is None:
             return 0
-        stage = task.stage
-        view = stage if isinstance(stage, ViewStage) else next(v for v in stage.views if v.id == view_id)
-        restored = await self._changelogs.restore(
-            table,
-            view.core.timers_of,
-            lambda done, of: self._progress(f"{view_id} {task.name}", done, of),
-        )
+        restored = await self._read(task, view_id, table, self._changelogs)
         if view_id in task.tables:
-            entities = {e for e in map(view.core.entity_of, set(restored.last_flush)) if e is not None}
+            entities = {
+                e
+                for e in map(_view_of(task, view_id).core.entity_of, set(restored.last_flush))
+                if e is not None
+            }
             task.republish[view_id] = sorted(entities)
         return restored.records
 
@@ -157,8 +191,14 @@ class Opener:
             table.computed = table.marker
 
 
-def republished(task: Task, view_id: str, limit: int) -> list[tuple[int, bytes]]:
-    """Entities of a view to write online again, as due timers: a list, or else the next `limit` of a sweep.
+def _view_of(task: Task, view_id: str) -> ViewStage:
+    stage = task.stage
+    return stage if isinstance(stage, ViewStage) else next(v for v in stage.views if v.id == view_id)
+
+
+def republished(task: Task, view_id: str, limit: int, now: int) -> list[tuple[int, bytes]]:
+    """Entities of a view to write online again, as due timers: a list, or else the next `limit` of a sweep, if its
+    pace lets them (`now`: wall clock in us).
 
     The list is the last flush of a predecessor; it goes whole into the first flush, which then stands for it.
     """
@@ -167,15 +207,16 @@ def republished(task: Task, view_id: str, limit: int) -> list[tuple[int, bytes]]
         task.resent[view_id] += len(waiting)
         return [(REPUBLISH, entity) for entity in waiting]
     after = task.sweeps.get(view_id)
+    if after is not None and view_id in task.paces:
+        limit = task.paces[view_id].let(limit, now)
     if after is None or limit <= 0:
         return []
-    stage = task.stage
-    view = stage if isinstance(stage, ViewStage) else next(v for v in stage.views if v.id == view_id)
     records = task.tables[view_id].entities(limit, after)
     if len(records) < limit:
         del task.sweeps[view_id]
+        task.paces.pop(view_id, None)
     else:
         task.sweeps[view_id] = records[-1][0]
-    entities = view.core.entities_of([key for key, _ in records])
+    entities = _view_of(task, view_id).core.entities_of([key for key, _ in records])
     task.resent[view_id] += len(entities)
     return [(REPUBLISH, entity) for entity in entities]

@@ -34,11 +34,14 @@ class Restores:
 
 
 def report(tasks: Iterable[Task], restores: Restores, copies: Iterable[Copy]) -> dict[str, Any]:
-    """``{"open", "opening", "restoring": [{"table", "done", "of"}], "standbys": [{"table", "partition", "lag"}]}``."""
+    """``{"open", "opening", "waiting", "restoring": [{"table", "done", "of"}], "standbys": [{"table", "partition",
+    "lag"}]}``; `waiting` are views whose backfill is not complete.
+    """
     held = sorted(tasks, key=lambda t: t.tp)
     return {
         "open": [t.name for t in held if t.life in (Life.OPEN, Life.PARKED)],
         "opening": [t.name for t in held if t.life is Life.OPENING],
+        "waiting": sorted({view for t in held for view in t.waiting}),
         "restoring": [
             {"table": what, "done": done, "of": of} for what, (done, of) in sorted(restores.under_way.items())
         ],

@@ -7,7 +7,7 @@ two assignments), closed. Who owns a task is decided by its producer: the last t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -26,6 +26,24 @@ class Life(Enum):
     CLOSED = "closed"
 
 
+@dataclass
+class Pacer:
+    """At most `a_second` entities a second, counted from the last that were let through (wall clock in us)."""
+
+    a_second: int
+    last: int | None = None
+
+    def let(self, wanted: int, now: int) -> int:
+        """How many of so many may go now."""
+        if self.last is None or now < self.last:
+            self.last = now
+            return 0
+        most = (now - self.last) * self.a_second // 1_000_000
+        if most:
+            self.last = now
+        return min(wanted, most)
+
+
 @dataclass(eq=False)
 class Task:
     """`tables`: view id -> state on this partition; `senders`: view id -> what was sent on (shuffled views).
@@ -38,8 +56,8 @@ class Task:
 
     tp: TopicPartition
     stage: SourceStage | ViewStage
-    tables: Mapping[str, TablePartition]
-    senders: Mapping[str, TablePartition]
+    tables: MutableMapping[str, TablePartition]
+    senders: MutableMapping[str, TablePartition]
     producer: TaskProducer
     life: Life = Life.OPENING
     generation: int = 0
@@ -54,9 +72,13 @@ class Task:
     """View id -> entities whose online values are to be written again."""
     sweeps: dict[str, bytes] = field(default_factory=dict)
     """View id -> the state key after which a sweep over all its entities goes on."""
+    paces: dict[str, Pacer] = field(default_factory=dict)
+    """View id -> how fast its sweep may go; without one, as fast as flushes do."""
     asked: int = 0
     """How often entities were asked to be written again; `written`: which of these askings are done, in Redis."""
     written: int = 0
+    waiting: dict[str, TablePartition] = field(default_factory=dict)
+    """View id -> its table, or sender's book, of a view that waits for its backfill: no event is counted for it."""
     resent: Counter[str] = field(default_factory=Counter)
     """View id -> how many entities were taken to be written again."""
     shown: int = 0
@@ -77,6 +99,18 @@ class Task:
         """Every table partition whose marker goes into this task's transactions."""
         return [*self.tables.values(), *self.senders.values()]
 
+    def wait(self, view: str) -> None:
+        """Leave a view out until its history is there."""
+        books = self.tables if view in self.tables else self.senders
+        self.waiting[view] = books.pop(view)
+
+    def wait_no_more(self) -> None:
+        """Take every view in again."""
+        sent = {v.id for v in self.stage.shuffled} if isinstance(self.stage, SourceStage) else set()
+        for view, table in self.waiting.items():
+            (self.senders if view in sent else self.tables)[view] = table
+        self.waiting.clear()
+
     def forget(self) -> None:
         """Throw away what was computed but is not durable, and what was taken but not computed."""
         self.generation += 1
@@ -88,12 +122,20 @@ class Task:
         """Write every entity of every table online again, some in each flush."""
         self.asked += 1
         self.sweeps = dict.fromkeys(self.tables, b"")
+        self.paces.clear()
 
     def sweep(self, view: str) -> int:
         """Write every entity of a view online again; done once `written` is at the number returned."""
         self.asked += 1
         self.sweeps[view] = b""
+        self.paces.pop(view, None)
         return self.asked
+
+    def resume(self, view: str, pace: int | None) -> None:
+        """Go on with a sweep that the view's marker tells of, from the start, at its pace."""
+        self.sweeps[view] = b""
+        if pace is not None:
+            self.paces[view] = Pacer(pace)
 
     def again(self, view: str, entities: Sequence[bytes]) -> int:
         """Write these entities of a view online again; done once `written` is at the number returned."""

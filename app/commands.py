@@ -118,7 +118,7 @@ def status(config: Config = DEFAULT_CONFIG, json_: Json = False) -> None:
             console.print(
                 table(
                     "Workers",
-                    ["worker", "said", "open", "opening", "restoring", "copies, lag"],
+                    ["worker", "said", "open", "opening", "restoring", "waits for history", "copies, lag"],
                     [_worker_row(w) for w in told["workers"]],
                 )
             )
@@ -138,6 +138,7 @@ def _worker_row(told: dict[str, Any]) -> tuple[object, ...]:
         len(told["open"]),
         len(told["opening"]),
         restoring or "-",
+        ", ".join(told.get("waiting", ())) or "-",
         f"{copies}, {lag:,}" if copies else "-",
     )
 

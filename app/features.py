@@ -90,8 +90,10 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
     sources = source_stages(project, name, clock=settings.clock, resolve=registry.by_id if registry else None)
     if not sources:
         raise StateError("no view is online: there is nothing to do for a worker")
+    if cluster.embedded and (early := [v.id for s in sources for v in s.views if v.view.backfill]):
+        log.warning("embedded Kafka: %s begin without history, as their source says", ", ".join(early))
     topics = Topics(cluster.confluent(), embedded=cluster.embedded)
-    known = _declare(sources, topics, settings, name)
+    known = declare(sources, topics, settings, name)
     store = StateStore(
         Path(settings.state.dir),
         name,
@@ -216,6 +218,7 @@ def _attach(
             await app.sleep(HOUSEKEEPING)
             try:
                 await engine.watch_log(topics)
+                await engine.take_up()
                 await drop_counted(engine.tasks.values(), topics)
                 await engine.watch_online()
                 if engine.idle:  # what a backlog took is not needed now
@@ -226,7 +229,7 @@ def _attach(
                 await crash(exc)
 
 
-def _declare(
+def declare(
     sources: tuple[SourceStage, ...], topics: Topics, settings: Settings, name: str
 ) -> Mapping[str, TopicInfo]:
     """Check that source topics exist, make ours, and return what is known of all."""

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from headrace.definitions import FeatureView
 from headrace.describing import describe
-from headrace.durations import parse_duration, parse_instant
 from headrace.errors import UsageError, did_you_mean
 from headrace.loading import Project, load
 from headrace.online.keys import python_entity_key
@@ -234,30 +233,33 @@ class FeatureStore:
         The job runs in a thread; the same call takes an unfinished one up where it stands, also after its process was
         killed. UsageError for a range that does not go forward, StateError where there is no history.
         """
-        from headrace.history.access import options_of
-        from headrace.history.storage import view_uri
-        from headrace.offline.jobs import Job, folder_of
-        from headrace.offline.materializing import instants, materialize
-        from headrace.offline.opening import opening
+        from headrace.offline.submitting import submit_materialize
 
         if tuple(stores) != ("offline",):
             raise UsageError(f"materialize writes to the offline store: stores=('offline',), not {stores!r}")
         found = self.project.view(view if isinstance(view, str) else view.id)
-        plan, settings = self.project.plan(found), self.settings
-        try:
-            at = instants(parse_instant(start), parse_instant(end), parse_duration(step))
-        except ValueError as exc:
-            raise UsageError(f"materialize: {exc}") from None
-        events = opening(self.project, settings, None, None)(plan.source.source)
-        uri = view_uri(settings.history.uri, settings.project, found.id)
-        folder = folder_of(settings)
-        record = folder.submit(
-            "materialize",
-            {"view": found.id, "fingerprint": plan.fingerprint, "at": [at[0], at[-1], len(at)]},
-        )
-        return Job.start(
-            folder, record, lambda job: materialize(plan, events, uri, at, job, options=options_of(settings))
-        )
+        return submit_materialize(self.project, self.settings, found, start, end, step)
+
+    def backfill(
+        self,
+        view: str | FeatureView,
+        start: str | datetime | None = None,
+        end: str | datetime | None = None,
+        limit: int | None = None,
+    ) -> Job:
+        """Build the view's online state from history and hand it over to the stream where history ends: no event
+        twice, none missing, while workers run.
+
+        `start`: the earliest event time, or what the view declares as ``backfill=``; `end`: the stream goes on with
+        the first records of that time or later, if history goes further; `limit`: how many entities a second the
+        workers write to Redis in the beginning. Workers neither count nor show a view that
+        declares ``backfill=`` before this is done. The job runs in a thread; the same call takes an unfinished one up.
+        UsageError for a view without online state, StateError for one that began without its history.
+        """
+        from headrace.offline.submitting import submit_backfill
+
+        found = self.project.view(view if isinstance(view, str) else view.id)
+        return submit_backfill(self.project, self.settings, found, start, end, limit)
 
     def verify(self, view: str | FeatureView, *, sample: int = 1_000, seed: int = 0) -> Verified:
         """What the online store serves of sampled entities, against what history says; see `Verified`.

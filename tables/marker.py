@@ -22,7 +22,8 @@ class Marker:
     `epoch` grows by one with every opening (and so with every owner); `sequence` with every flush.
     `positions`: source "topic:partition" -> next offset not seen. `clock`: the largest event time accepted
     on the partition (us), or None. `topic_id`: Kafka's id of the source topic, so that one deleted and made
-    again is noticed. `sweep`: every entity is being written online again, from the start if interrupted.
+    again is noticed. `sweep`: every entity is being written online again, from the start if interrupted; at most
+    `pace` of them a second (None: as fast as flushes go).
     `flush` numbers the flushes of a task, all of its tables together; `shown` is the one that was wholly in the
     online store when this marker was logged (None: there was none): whoever comes later must find it there.
     `flush_start`, `changelog`: changelog offsets where the last flush begins and ends; they are known only
@@ -36,15 +37,17 @@ class Marker:
     clock: int | None = None
     topic_id: str | None = None
     sweep: bool = False
+    pace: int | None = None
     flush: int = 0
     shown: int | None = None
     flush_start: int = 0
     changelog: int = 0
 
     def encode(self) -> bytes:
-        """JSON; keys in a fixed order."""
+        """JSON; keys in a fixed order. Without a pace, as before there was one."""
         return orjson.dumps(
             {
+                **({} if self.pace is None else {"pace": self.pace}),
                 "v": 1,
                 "fingerprint": self.fingerprint,
                 "epoch": self.epoch,

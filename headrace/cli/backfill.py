@@ -1,4 +1,4 @@
-"""`headrace backfill VIEW --from --to --step`: past values into the offline store; and the verbs of `jobs`."""
+"""`headrace backfill VIEW`: history into the online state or the offline store; and the verbs of `jobs`."""
 
 from __future__ import annotations
 
@@ -14,29 +14,62 @@ if TYPE_CHECKING:
     from headrace.offline.jobs import JobFolder
 
 View = Annotated[str, typer.Argument(metavar="VIEW", help="name or name@version.")]
-From = Annotated[str, typer.Option("--from", metavar="INSTANT", help="Such as 2026-01-01T00:00:00Z.")]
-To = Annotated[str, typer.Option("--to", metavar="INSTANT", help="The last instant, if a step falls on it.")]
-Step = Annotated[str, typer.Option("--step", metavar="DURATION", help="Such as 1d.")]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="INSTANT", help="Such as 2026-01-01T00:00:00Z; else as the view declares."
+    ),
+]
+To = Annotated[
+    str | None,
+    typer.Option(
+        "--to",
+        metavar="INSTANT",
+        help="With --step the last instant. Without, the stream goes on with the records of it.",
+    ),
+]
+Step = Annotated[str | None, typer.Option("--step", metavar="DURATION", help="Such as 1d: offline.")]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, metavar="N", help="Online: entities a second that are written to Redis."),
+]
 Id = Annotated[str, typer.Argument(metavar="JOB", help="As `headrace jobs list` names it.")]
 Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Give up after so long.")]
 
 
 def backfill(
-    view: View, from_: From, to: To, step: Step, config: Config = DEFAULT_CONFIG, json_: Json = False
+    view: View,
+    from_: From = None,
+    to: To = None,
+    step: Step = None,
+    limit: Limit = None,
+    config: Config = DEFAULT_CONFIG,
+    json_: Json = False,
 ) -> None:
-    """Write every entity's values at each step of a range to the view's Delta table.
+    """Give a new view its past: online, or with --step offline.
 
-    Runs here, until it is done. Interrupted, the same command goes on where it stood. Doing it again replaces what is
-    there.
+    Online, its state is built from history and handed over to the stream at the offsets where history ends, no event
+    twice and none missing, while workers run. A view that declares backfill= is not counted and not served before.
 
-    Example: [bold]headrace backfill customer_spend --from 2026-01-01 --to 2026-02-01 --step 1d[/bold]
+    With --step, every entity's values at each step of the range go to the view's Delta table; doing it again replaces
+    what is there.
+
+    Runs here, until it is done. Interrupted, the same command takes it up.
+
+    Example: [bold]headrace backfill customer_spend --from 2026-01-01[/bold]
     """
     from headrace.cli.telling import out, tell_json
     from headrace.cli.training_set import shown_progress
     from headrace.client import FeatureStore
+    from headrace.errors import UsageError
 
     with FeatureStore(config) as store, shown_progress() as progress:
-        job = store.materialize(view, from_, to, step)
+        if step is None:
+            job = store.backfill(view, from_, to, limit)
+        elif from_ is None or to is None:
+            raise UsageError("--step is for a range: give --from and --to, too")
+        else:
+            job = store.materialize(view, from_, to, step)
         try:
             while True:
                 progress(job.id, *job.progress)
@@ -54,7 +87,8 @@ def backfill(
     if json_:
         tell_json(record.told())
     else:
-        out().print(f"{record.id}: {record.state}, {len(record.finished)} instants of {view}")
+        told = f"{len(record.finished)} instants of {view}" if step else f"{view} goes on with the stream"
+        out().print(f"{record.id}: {record.state}, {told}")
 
 
 def register(app: Verbs) -> None:

@@ -1,4 +1,4 @@
-"""`headrace views | sources | entities | services`, each with `list` and `show NAME`."""
+"""`headrace views | sources | entities | services`, each with `list` and `show NAME`, and the upkeep of sources."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headrace.cli import upkeep
 from headrace.cli.typed import DEFAULT_CONFIG, Config, Json, Verbs, verbs
 
 if TYPE_CHECKING:
@@ -22,11 +23,13 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name.")]
 
 
 def register(app: Verbs) -> None:
-    """Add a group of two verbs for each kind of definition."""
+    """Add a group of verbs for each kind of definition."""
     for kind, (one, help, columns) in KINDS.items():
         group = verbs(help)
         _list(group, kind, columns)
         _show(group, kind, one)
+        if kind == "sources":
+            upkeep.register(group)
         app.add_typer(group, name=kind)
 
 

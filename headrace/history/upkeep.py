@@ -14,6 +14,12 @@ from headrace.history.table import TARGET_FILE_SIZE, WRITER
 SAFE_RETENTION_HOURS = 7 * 24
 
 
+def is_kept(uri: str, storage_options: Options | None = None) -> bool:
+    """Whether there is a table."""
+    with named_errors(uri):
+        return bool(DeltaTable.is_deltatable(uri, storage_options=dict(storage_options or {})))
+
+
 def compact(
     uri: str, storage_options: Options | None = None, *, target_size: int = TARGET_FILE_SIZE
 ) -> tuple[int, int]:

@@ -6,7 +6,7 @@ clock. Owns one small record of state, key ``r``: pairs of (source partition's n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import polars as pl
@@ -28,6 +28,19 @@ def recorded(frame: pl.DataFrame) -> pl.Series:
     return frame.select(stamp.alias(RECORDED)).to_series()
 
 
+def furthest(rows: pl.DataFrame) -> pl.DataFrame:
+    """How far the records of each ``_partition`` have come, by ``source`` (a source partition's number in `_order`)."""
+    place = rows.select(
+        "_partition", (pl.col("_order") // (1 << OFFSET_BITS)).alias("source"), recorded(rows)
+    )
+    return place.group_by("_partition", "source").agg(pl.col(RECORDED).max())
+
+
+def packed(reached: Mapping[int, int]) -> bytes:
+    """The record of one partition: how far each of its sources has come."""
+    return np.array(sorted(reached.items()), "<i8").tobytes()
+
+
 class Progress:
     """The records of one step's partitions: read, then moved on by the step's rows."""
 
@@ -38,12 +51,7 @@ class Progress:
             pairs = [] if value is None else np.frombuffer(value, "<i8").reshape(-1, 2).tolist()
             self._reached[partition] = {int(source): int(at) for source, at in pairs}
         self._moved: set[int] = set()
-        place = rows.select(
-            "_partition", (pl.col("_order") // (1 << OFFSET_BITS)).alias("source"), recorded(rows)
-        )
-        for partition, source, at in (
-            place.group_by("_partition", "source").agg(pl.col(RECORDED).max()).iter_rows()
-        ):
+        for partition, source, at in furthest(rows).iter_rows():
             known = self._reached[partition]
             if at > known.get(source, LOWEST):
                 known[source] = at
@@ -62,6 +70,5 @@ class Progress:
         """The records to write, by partition."""
         out = {}
         for partition in self._moved:
-            pairs = sorted(self._reached[partition].items())
-            out[partition] = Writes([KEY], [np.array(pairs, "<i8").tobytes()])
+            out[partition] = Writes([KEY], [packed(self._reached[partition])])
         return out

@@ -23,6 +23,16 @@ from tables.kafka.records import key_values
 from tables.marker import Marker
 from tables.table import TablePartition
 
+_COMMITTED: Mapping[str, Any] = {
+    "group_id": None,
+    "enable_auto_commit": False,
+    "isolation_level": "read_committed",
+    "auto_offset_reset": "earliest",
+    "max_partition_fetch_bytes": 16 << 20,
+    "fetch_max_bytes": 64 << 20,
+    "fetch_max_wait_ms": 100,
+}
+
 TimersOf = Callable[[list[bytes], list[bytes]], list[tuple[int, bytes]]]
 """(state keys, values) -> the timers that these records ask for: (due us, entity key)."""
 
@@ -73,16 +83,7 @@ class ChangelogReader:
         Raises StateError if the local state is ahead of the changelog, UnavailableError if Kafka does not answer.
         """
         tp = TopicPartition(table.changelog, table.partition)
-        consumer = AIOKafkaConsumer(
-            **self._options,
-            group_id=None,
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=16 << 20,
-            fetch_max_bytes=64 << 20,
-            fetch_max_wait_ms=100,
-        )
+        consumer = AIOKafkaConsumer(**self._options, **_COMMITTED)
         try:
             await consumer.start()
             consumer.assign([tp])
@@ -93,6 +94,24 @@ class ChangelogReader:
             raise UnavailableError(
                 f"the changelog {tp.topic}[{tp.partition}] cannot be read: {exc!r}"
             ) from exc
+        finally:
+            await consumer.stop()
+
+    async def begun(self, topic: str, partitions: Sequence[int]) -> bool:
+        """Whether anything is committed in these partitions of a changelog. Raises UnavailableError."""
+        at = [TopicPartition(topic, p) for p in partitions]
+        consumer = AIOKafkaConsumer(**self._options, **_COMMITTED)
+        try:
+            await consumer.start()
+            consumer.assign(at)
+            begins, ends = await consumer.beginning_offsets(at), await consumer.end_offsets(at)
+            for tp in at:
+                async for batches in read_to_end(consumer, tp, begins[tp], ends[tp]):
+                    if key_values([batches]).height:
+                        return True
+            return False
+        except (kafka_errors.KafkaError, OSError) as exc:
+            raise UnavailableError(f"the changelog {topic} cannot be read: {exc!r}") from exc
         finally:
             await consumer.stop()
 

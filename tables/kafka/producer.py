@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -146,25 +146,37 @@ class _Producer:
 class TransactionalProducer(_Producer):
     """A flush is a Kafka transaction under one transactional id per task."""
 
-    def __init__(self, options: Mapping[str, Any], transactional_id: str) -> None:
+    def __init__(
+        self, options: Mapping[str, Any], transactional_id: str, *, timeout_ms: int = 60_000
+    ) -> None:
         super().__init__(options)
         self._transactional_id = transactional_id
+        self._timeout_ms = timeout_ms
 
     async def open(self) -> None:
         await self.close()
         try:
-            await self._start(transactional_id=self._transactional_id, transaction_timeout_ms=60_000)
+            await self._start(
+                transactional_id=self._transactional_id, transaction_timeout_ms=self._timeout_ms
+            )
         except (kafka_errors.KafkaError, OSError) as exc:
             raise UnavailableError(
                 f"Kafka did not open the transaction {self._transactional_id}: {exc!r}"
             ) from exc
 
     async def write(self, outputs: Outputs) -> dict[TopicPartition, Span]:
+        async def one() -> AsyncIterator[Outputs]:
+            yield outputs
+
+        return await self.write_parts(one())
+
+    async def write_parts(self, parts: AsyncIterable[Outputs]) -> dict[TopicPartition, Span]:
+        """As `write`, of more than is in memory at once: all parts are one transaction, in their order."""
         producer = self._producer
         if producer is None:
             raise FencedError(f"{self._transactional_id} is closed")
         try:
-            return await self._while_open(self._transaction(producer, outputs))
+            return await self._while_open(self._transaction(producer, parts))
         except _FENCED as exc:
             raise FencedError(
                 f"another worker owns {self._transactional_id} now ({type(exc).__name__})"
@@ -174,9 +186,14 @@ class TransactionalProducer(_Producer):
                 f"Kafka did not take a flush of {self._transactional_id}: {exc!r}"
             ) from exc
 
-    async def _transaction(self, producer: AIOKafkaProducer, outputs: Outputs) -> dict[TopicPartition, Span]:
+    async def _transaction(
+        self, producer: AIOKafkaProducer, parts: AsyncIterable[Outputs]
+    ) -> dict[TopicPartition, Span]:
         await producer.begin_transaction()
-        spans = await self._send(producer, outputs)
+        spans: dict[TopicPartition, Span] = {}
+        async for outputs in parts:
+            for tp, span in (await self._send(producer, outputs)).items():
+                spans[tp] = Span(spans[tp].start if tp in spans else span.start, span.end)
         await producer.commit_transaction()
         return spans
 

@@ -22,7 +22,7 @@ from agents.opening import Opener
 from agents.persist import Persister
 from agents.repartitions import drop_counted
 from agents.stages import source_stages
-from app.features import _declare, _maker
+from app.features import _maker, declare
 from headrace.errors import UnavailableError
 from headrace.online.write import OnlineWriter
 from headrace.project import Project
@@ -85,7 +85,7 @@ class Worker:
         name, process = definitions.NAME, self.process
         sources = source_stages(project, name, clock="wall", resolve=None)
         self.topics = MemoryTopics(process, self._broker)
-        known = _declare(sources, self.topics, SETTINGS, name)
+        known = declare(sources, self.topics, SETTINGS, name)
         self.store = StateStore(
             cast(Path, Folder(self.disk, process)), name, cache_bytes=1 << 16, changelogged=True
         )

@@ -1,0 +1,303 @@
+"""A view's online state from history, handed over to the stream at exact offsets.
+
+The records that a worker would have at those offsets, the markers that say so and, for a view that is keyed otherwise
+than its topic, the markers of what was sent on, are one Kafka transaction: before its commit the view has no state at
+all, after it the workers go on. So a job that dies leaves nothing behind, and of two jobs one is fenced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from aiokafka import TopicPartition
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from deltalake import DeltaTable
+
+from agents.shuffle import target_of
+from agents.stages import SourceStage, ViewStage, source_stages
+from app.clock import now_us
+from app.failpoints import failpoint
+from app.features import declare, group_of
+from app.kafka import Cluster, connect
+from headrace.errors import PositionError, StateError, UnavailableError, UsageError
+from headrace.history.access import options_of
+from headrace.history.positions import Place
+from headrace.history.storage import named_errors, table_uri
+from headrace.offline.jobs import Running
+from headrace.offline.rebuilding import Built, Rebuilding, by_hash, earliest, until_of
+from headrace.offline.sources import DeltaEvents
+from headrace.project import Project
+from headrace.settings import Settings
+from tables.kafka.changelog import ChangelogReader
+from tables.kafka.producer import Outputs, Records, TransactionalProducer, record
+from tables.kafka.raw import install
+from tables.kafka.topics import TopicInfo, Topics
+from tables.marker import KEY, Marker, source
+
+log = logging.getLogger("headrace.backfill")
+
+LONGEST_MS = 900_000
+"""How long the transaction may take: what a broker allows if it is not told otherwise (transaction.max.timeout.ms)."""
+
+PARTS = ("history", "state", "hand-over")
+
+
+@dataclass(frozen=True)
+class Handover:
+    """One view's: where it begins and what of it is whose. `until`: where the stream goes on, by source partition."""
+
+    view: ViewStage
+    places: Mapping[Place, tuple[int, int]]
+    known: Mapping[str, TopicInfo]
+    until: Mapping[Place, int]
+    repartition: Mapping[int, int]
+    """The start of each partition of the repartition topic; empty for a view that is not shuffled."""
+    limit: int | None = None
+    """Entities a second, of all partitions together, that are written online in the beginning."""
+
+    @property
+    def partitions(self) -> int:
+        """Partitions of the view's state."""
+        return self.known[self.view.changelog].partitions
+
+    def markers(self, rebuilt: Rebuilding) -> Outputs:
+        """Each table's markers, those of sending included.
+
+        There are two of each: the second ends a flush that has no records, so that who opens the table takes its
+        records for long written, and need neither read them again nor write them online in one go.
+        """
+        fingerprint = self.view.plan.fingerprint
+        positions = {source(t, p): offset for (t, p), offset in self.until.items()}
+        outputs: dict[TopicPartition, list[Records]] = {}
+        for partition in range(self.partitions):
+            if self.view.repartition is None:
+                ((topic, _),) = {(t, 0) for t, _ in self.until}
+                mine = {source(topic, partition): self.until[topic, partition]}
+            else:
+                topic = self.view.repartition
+                mine = {**positions, source(topic, partition): self.repartition[partition]}
+            first = Marker(
+                fingerprint,
+                sequence=1,
+                positions=mine,
+                clock=rebuilt.clock_of(partition),
+                topic_id=self.known[topic].topic_id,
+                sweep=True,
+                pace=None if self.limit is None else -(-self.limit // self.partitions),
+            )
+            outputs[TopicPartition(self.view.changelog, partition)] = _twice(first)
+        if self.view.repartition is not None:
+            for (topic, partition), offset in self.until.items():
+                first = Marker(
+                    fingerprint,
+                    sequence=1,
+                    positions={source(topic, partition): offset},
+                    clock=rebuilt.clocks.get((topic, partition)),
+                    topic_id=self.known[topic].topic_id,
+                )
+                outputs[TopicPartition(self.view.sent(topic), partition)] = _twice(first)
+        return outputs
+
+
+def _twice(first: Marker) -> list[Records]:
+    return [record(KEY, m.encode()) for m in (first, replace(first, sequence=first.sequence + 1))]
+
+
+def backfill(
+    project: Project,
+    settings: Settings,
+    view_id: str,
+    first: int | None,
+    end: int | None,
+    limit: int | None,
+    job: Running,
+) -> None:
+    """Build the view's state of events from `first` (event time, microseconds; None: as the view declares) that are in
+    history, and hand it over: the stream goes on where history ends, or at the first record of `end` (record time).
+    Workers then write its entities online, at most `limit` a second.
+
+    Returns at once if that was done before. UsageError for a view that has no state to be built, StateError for one
+    that began without history or whose history and log leave a gap, UnavailableError.
+    """
+    install()
+    step = failpoint(settings.failpoint)
+    stage, view = _stages(project, settings, view_id)
+    cluster = connect(settings.kafka)
+    if cluster.embedded:
+        raise UsageError(
+            "the embedded broker lives in its worker's process and keeps no changelog: backfill on a real Kafka"
+        )
+    topics = Topics(cluster.confluent(), embedded=False)
+    known = declare((stage,), topics, settings, settings.project)
+    reader = ChangelogReader(cluster.aiokafka())
+    declared = view.view.backfill is not None
+    job.plan(PARTS)
+    if _begun(reader, view, known, declared=declared):
+        log.info("%s has its history already", view.id)
+        _done(job)
+        return
+    if not declared:
+        _alone(cluster, settings.project, view)
+    first = earliest(view.view.backfill, now_us()) if first is None else first
+    handover, events = _plan(settings, stage, view, topics, known, end)
+    handover = replace(handover, limit=limit)
+    wanted = partial(_wanted, job)
+    shuffled = None if view.repartition is None else by_hash(lambda key: target_of(key, handover.partitions))
+    with Rebuilding(
+        view.plan, settings.clock, handover.until, first, handover.partitions, shuffled, _folder(settings)
+    ) as rebuilt:
+        if not rebuilt.read(events, wanted):
+            return
+        step("after_history")
+        log.info("%s: %d events of history before %s", view.id, rebuilt.events, dict(handover.until))
+        producer = TransactionalProducer(
+            cluster.aiokafka(), f"headrace.{settings.project}.backfill.{view.id}", timeout_ms=LONGEST_MS
+        )
+        check = None if declared else partial(_alone, cluster, settings.project, view)
+        handed = asyncio.run(_hand_over(producer, reader, handover, rebuilt, wanted, check, step, declared))
+    step("after_hand_over")
+    if handed:
+        log.info("%s: handed over to the stream", view.id)
+        _done(job)
+
+
+async def _hand_over(
+    producer: TransactionalProducer,
+    reader: ChangelogReader,
+    handover: Handover,
+    rebuilt: Rebuilding,
+    wanted: Callable[[], bool],
+    check: Callable[[], None] | None,
+    step: Callable[[str], None],
+    declared: bool,
+) -> bool:
+    """One transaction, under an id that fences whoever tried before. False if it was cancelled."""
+    view = handover.view
+    built = rebuilt.state(now_us())
+
+    async def parts() -> AsyncIterator[Outputs]:
+        while (some := await asyncio.to_thread(_next, built)) is not None:
+            if not wanted():
+                raise _CancelledError
+            partition, keys, values = some
+            yield {TopicPartition(view.changelog, partition): [Records(keys, values)]}
+            step("after_part")
+        yield handover.markers(rebuilt)
+        if check is not None:
+            await asyncio.to_thread(check)
+        step("before_commit")
+
+    try:
+        await producer.open()  # what another try had under way is over when this returns
+        if await reader.begun(view.changelog, range(handover.partitions)):
+            if declared:
+                return True
+            raise _began(view)
+        await producer.write_parts(parts())
+        return True
+    except _CancelledError:
+        return False
+    finally:
+        await producer.close()
+
+
+class _CancelledError(Exception):
+    """The job is to end."""
+
+
+def _next(built: AsyncIterator[Built] | object) -> Built | None:
+    return next(built, None)  # type: ignore[call-overload,no-any-return]
+
+
+def _wanted(job: Running) -> bool:
+    return job.folder.get(job.record.id).state == "running"
+
+
+def _done(job: Running) -> None:
+    for part in PARTS:
+        job.finished(part)
+
+
+def _stages(project: Project, settings: Settings, view_id: str) -> tuple[SourceStage, ViewStage]:
+    for stage in source_stages(project, settings.project, clock=settings.clock, resolve=None):
+        for view in stage.views:
+            if view.id == view_id:
+                return stage, view
+    raise UsageError(f"`{view_id}` is not kept online by workers: it has no state to be built")
+
+
+def _begun(
+    reader: ChangelogReader, view: ViewStage, known: Mapping[str, TopicInfo], *, declared: bool
+) -> bool:
+    """Whether the view has state: of a backfill, if it declares one, since workers wait for it. StateError if a
+    worker has begun without.
+    """
+    begun = asyncio.run(reader.begun(view.changelog, range(known[view.changelog].partitions)))
+    if begun and not declared:
+        raise _began(view)
+    return begun
+
+
+def _began(view: ViewStage) -> StateError:
+    return StateError(
+        f"`{view.id}` has state already: workers count for it since they began. Make a new version of it with "
+        "backfill= in its definition, so that workers wait for its history"
+    )
+
+
+def _alone(cluster: Cluster, project: str, view: ViewStage) -> None:
+    """No worker runs that could begin to count for the view meanwhile. StateError if one does."""
+    group = group_of(project)
+    admin = AdminClient({**cluster.confluent(), "socket.timeout.ms": 10_000})
+    try:
+        members = admin.describe_consumer_groups([group], request_timeout=10)[group].result().members
+    except KafkaException as exc:
+        raise UnavailableError(f"Kafka does not tell who is in group {group}: {exc.args[0].str()}") from exc
+    if members:
+        raise StateError(
+            f"`{view.id}` declares no backfill=, so that the {len(members)} workers that run do not wait for it. "
+            f"Declare it, such as backfill='90d', or stop the workers until the backfill is done"
+        )
+
+
+def _plan(
+    settings: Settings,
+    stage: SourceStage,
+    view: ViewStage,
+    topics: Topics,
+    known: Mapping[str, TopicInfo],
+    end: int | None,
+) -> tuple[Handover, DeltaEvents]:
+    """Where history ends, in one version of its table, and that version's events."""
+    stream, name, options = stage.source, settings.project, options_of(settings)
+    events = DeltaEvents.open(stream, table_uri(settings.history.uri, name, stream.name), options)
+    places = {(t, p): topics.bounds(t, p) for t in stream.topics for p in range(known[t].partitions)}
+    with named_errors(events.uri):
+        table = DeltaTable(events.uri, version=events.version, storage_options=options)
+        kept = {
+            (t, p): table.transaction_version(f"headrace/{name}/{stream.name}/{t}/{p}") for t, p in places
+        }
+    at_most = {} if end is None else {(t, p): topics.offset_at(t, p, end // 1000) for t, p in places}
+    until = until_of(places, kept, at_most, stream.name)
+    again = {}
+    if view.repartition is not None:
+        for p in range(known[view.repartition].partitions):
+            again[p], last = topics.bounds(view.repartition, p)
+            if last > again[p]:
+                raise PositionError(
+                    f"rows of `{view.id}` are on `{view.repartition}` already: workers counted for it without its "
+                    "history. Make a new version of it"
+                )
+    return Handover(view, places, known, until, again), events
+
+
+def _folder(settings: Settings) -> Path:
+    folder = Path(settings.state.dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
