@@ -41,7 +41,10 @@ class Run:
         self.dead_letters: list[dict[str, object]] = []
         self._asked = [view.id for view in views]
         plans = [plan_view(view, functions=view.functions) for view in _with_upstream(views)]
-        self._views = {plan.view.name: ViewRun(plan, project, clock) for plan in plans}
+        self._views: dict[str, ViewRun] = {}
+        for plan in plans:  # a second version under its id
+            key = plan.id if plan.view.name in self._views else plan.view.name
+            self._views[key] = ViewRun(plan, project, clock)
         streams = {plan.source.source.name: plan.source for plan in plans}
         self._sources = {n: s for n, s in streams.items() if not isinstance(s.source, UpdateSource)}
         self._offsets = dict.fromkeys(streams, 0)
@@ -231,7 +234,7 @@ class Run:
         return self._sources[name]
 
     def _view(self, view: str | FeatureView | None) -> ViewRun:
-        name = view.name if isinstance(view, FeatureView) else view
+        name = view.id if isinstance(view, FeatureView) else view
         if name is None:
             if len(self._asked) > 1:
                 raise UsageError(f"there are several views: say view=, one of {', '.join(self._views)}")

@@ -212,3 +212,20 @@ def test_only_streams_are_pushed_to() -> None:
     with pytest.raises(UsageError, match="no view under test reads the source `by_shop@1`"):
         flow.push([{"shop": 1}], source="by_shop@1")
     assert flow.online({"town": "north"}) == {"updates": 0, "most": None, "last_mean": None, "users": 0}
+
+
+def test_views_on_two_versions_of_one_view_each_have_their_own() -> None:
+    def below(version: int, expr: str) -> hr.FeatureView:
+        return hr.FeatureView(
+            "below", version=version, entity=user, source=visits, features={"n": hr.sum(expr, over=EVER)}
+        )
+
+    first, second = below(1, "cents"), below(2, "cents * 10")
+    views = [
+        hr.FeatureView(name, entity=user, source=source, features={"n": "n"})
+        for name, source in (("on_first", first), ("on_second", second))
+    ]
+    flow = run(views, now=NOW)
+    flow.push([visit("ann", 1, 5, 0)])
+    ann = {"user": "ann"}
+    assert [flow.online(ann, view=v)["n"] for v in (*views, first, second, "below@2")] == [5, 50, 5, 50, 50]

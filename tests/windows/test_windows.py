@@ -111,7 +111,7 @@ def test_a_duration_is_short_for_rolling() -> None:
             "not a multiple of its step; expected a step that divides 1h; got 7m",
         ),
         (lambda: tumbling("0s"), "size is a duration above zero; expected such as '1h'; got '0s'"),
-        (lambda: as_window(3), "expected a duration such as '48h', or hr.tumbling('1h') and its like; got 3"),  # type: ignore[arg-type]
+        (lambda: as_window(3), "a window is of the wrong kind; expected a duration such as '48h'"),  # type: ignore[arg-type]
     ],
 )
 def test_a_wrong_window_says_what_to_do(wrong: object, message: str) -> None:
