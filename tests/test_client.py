@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import redis
 
 import headrace as hr
 from headrace.client import FeatureStore, OnlineFeatures, entity_of
+from headrace.errors import UsageError
 from headrace.settings import Settings, load_settings
 from tests.definitions.cases import write_config
 from tests.stack.components import EmbeddedComponents
@@ -141,3 +143,19 @@ def test_an_entity_is_given_by_name_in_order_or_alone(tmp_path: Path) -> None:
     assert entity_of(project.view("by_route"), {"merchant_id": "m", "customer_id": 1}) == route
     assert entity_of(project.view("by_route"), [1, "m"]) == route
     assert entity_of(project.view("spend"), 5) == {"customer_id": 5}
+
+
+def test_what_needs_history_says_that_updates_are_not_in_it(tmp_path: Path) -> None:
+    features = "features={'most': hr.max('spend_48h', over='7d')}"
+    body = f"peaks = hr.FeatureView('peaks', entity=customer, source=spend, {features})\n"
+    config = write_config(tmp_path / "config", body)
+    store = FeatureStore(config, settings=settings_of(config, "redis://127.0.0.1:1/0", "shop"))
+    spine = [{"customer_id": 1, "timestamp": datetime(2026, 1, 2, tzinfo=UTC)}]
+    for call in (
+        lambda: store.verify("peaks"),
+        lambda: store.materialize("peaks", "2026-01-01", "2026-01-02", "1d"),
+        lambda: store.backfill("peaks", "2026-01-01"),
+        lambda: store.training_set(spine, ["peaks:most"]),
+    ):
+        with pytest.raises(UsageError, match="history keeps events, not the updates of spend@1"):
+            call()

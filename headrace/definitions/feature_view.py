@@ -109,6 +109,14 @@ class FeatureView(Definition):
                 expected="None, since a stream keeps its views fresh by itself",
                 got=repr(refresh),
             )
+        if backfill is not None and isinstance(source, FeatureView):
+            m.add(
+                "a derived view has no history to be filled from",
+                field="backfill",
+                expected="None, since history keeps events, not the updates of views",
+                got=repr(backfill),
+                hint="It begins with the oldest update that its topic has.",
+            )
         self._set(functions=known_functions())
         self._set(backfill=_backfill(backfill, m), features=_features(features, m))
         self._set(**rules.words(description, owner, tags, m))

@@ -41,11 +41,7 @@ class Opening:
     def __call__(self, source: Source) -> Events:
         """The events of a source. StateError if it has no history, or not that version of it;
         UsageError for the updates of a view."""
-        if isinstance(source, UpdateSource):
-            raise UsageError(
-                f"history keeps events, not the updates of {source.name}: values of views derived from it are not "
-                "computed from history yet. Define the features on the stream itself"
-            )
+        refuse_updates(source)
         if source.name in self.frames:
             return FrameEvents(source, self.frames[source.name])
         options = options_of(self.settings)
@@ -53,6 +49,15 @@ class Opening:
             return FileEvents(source, source.path, options if source.path.startswith("s3://") else {})
         uri = table_uri(self.settings.history.uri, self.settings.project, source.name)
         return DeltaEvents.open(source, uri, options, self.versions.get(source.name, self.version))
+
+
+def refuse_updates(source: Source) -> None:
+    """UsageError for the updates of a view: history does not keep them."""
+    if isinstance(source, UpdateSource):
+        raise UsageError(
+            f"history keeps events, not the updates of {source.name}: values of views derived from it are not "
+            "computed from history yet. Define the features on the stream itself"
+        )
 
 
 def opening(project: Project, settings: Settings, events: Frames, at_version: AtVersion) -> Opening:

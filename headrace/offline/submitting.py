@@ -14,7 +14,7 @@ from headrace.history.access import options_of
 from headrace.history.storage import view_uri
 from headrace.offline.jobs import Job, folder_of
 from headrace.offline.materializing import instants, materialize
-from headrace.offline.opening import opening
+from headrace.offline.opening import opening, refuse_updates
 from headrace.project import Project
 from headrace.service import service
 from headrace.settings import Settings
@@ -53,6 +53,7 @@ def submit_backfill(
     limit: int | None,
 ) -> Job:
     """As `FeatureStore.backfill`."""
+    refuse_updates(project.plan(view).source.source)
     try:
         first = None if start is None else parse_instant(start)
         last = None if end is None else parse_instant(end)
