@@ -128,11 +128,7 @@ def backfill(
     install()
     step = failpoint(settings.failpoint)
     stage, view = _stages(project, settings, view_id)
-    cluster = connect(settings.kafka)
-    if cluster.embedded:
-        raise UsageError(
-            "the embedded broker lives in its worker's process and keeps no changelog: backfill on a real Kafka"
-        )
+    cluster = _cluster(settings)
     topics = Topics(cluster.confluent(), embedded=False)
     known = declare((stage,), topics, settings, settings.project)
     reader = ChangelogReader(cluster.aiokafka())
@@ -222,6 +218,16 @@ def _wanted(job: Running) -> bool:
 def _done(job: Running) -> None:
     for part in PARTS:
         job.finished(part)
+
+
+def _cluster(settings: Settings) -> Cluster:
+    if not settings.kafka.embedded:
+        cluster = connect(settings.kafka)
+        if not cluster.embedded:
+            return cluster
+    raise UsageError(
+        "the embedded broker lives in its worker's process and keeps no changelog: backfill on a real Kafka"
+    )
 
 
 def _stages(project: Project, settings: Settings, view_id: str) -> tuple[SourceStage, ViewStage]:

@@ -213,12 +213,22 @@ def _attach(
                 await republisher.look(list(engine.tasks.values()))
 
     @app.task
+    async def histories() -> None:  # apart from housekeeping: what is restored may be large
+        while not app.should_stop:
+            await app.sleep(HOUSEKEEPING)
+            try:
+                await engine.take_up()
+            except UnavailableError as exc:
+                log.warning("waiting: %s", exc)
+            except HeadraceError as exc:
+                await crash(exc)
+
+    @app.task
     async def housekeeping() -> None:
         while not app.should_stop:
             await app.sleep(HOUSEKEEPING)
             try:
                 await engine.watch_log(topics)
-                await engine.take_up()
                 await drop_counted(engine.tasks.values(), topics)
                 await engine.watch_online()
                 if engine.idle:  # what a backlog took is not needed now
