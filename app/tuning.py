@@ -1,4 +1,4 @@
-"""What a worker settles in its process before anything large is loaded: its heaps, and Polars' threads.
+"""What a worker settles in its process before anything large is loaded: its heaps, Polars' threads, and NumPy first.
 
 Each is asked once, by a library as it is loaded or by glibc with the first thread, so this comes first and imports
 nothing of ours.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import os
 from contextlib import suppress
+from importlib import import_module
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # mallopt(3)
 _KEPT = 256 << 20
@@ -35,6 +36,10 @@ def tune(threads: int) -> None:
         libc.mallopt(_ARENA_MAX, 1)
         libc.mallopt(_TRIM_THRESHOLD, _KEPT)
         libc.mallopt(_MMAP_THRESHOLD, _MMAP_MAX)
+    # Polars has proxies for libraries that it finds unloaded, and NumPy's fails where two threads use it first at once:
+    # it copies NumPy's names over its own (polars/_dependencies.py), and there is a `_globals` among them.
+    for library in ("numpy", "pyarrow"):
+        import_module(library)
 
 
 def trim() -> None:
