@@ -19,6 +19,7 @@ from tests.panes.random_views import CASES, SECOND, frame, streams, views
 from tests.panes.test_panes_against_oracle import whole_number
 
 TOPIC = "events"
+AFTER_1970 = 86_400 * SECOND
 
 
 def rebuilt(engine: Engine, history: pl.DataFrame, until: int, wall: int, bucket: int) -> None:
@@ -55,6 +56,8 @@ def test_a_view_that_begins_with_history_shows_what_one_shows_that_saw_it_all(
     clock: Any, view: Any, stream: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     stream = [{**ev, "f": whole_number(ev["f"])} for ev in stream]
+    if view.source.dedup is not None:  # ids are kept by records' times, which in Kafka are not before 1970
+        stream = [{**ev, "t": ev["t"] + AFTER_1970, "now": ev["now"] + AFTER_1970} for ev in stream]
     until = data.draw(st.integers(0, len(stream)), label="offset of the hand-over")
     plan = plan_view(view)
     whole, handed = Engine(plan, clock), Engine(plan, clock)
