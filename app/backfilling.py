@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from aiokafka import TopicPartition
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, MemberDescription
 from deltalake import DeltaTable
 
 from agents.shuffle import target_of
@@ -258,18 +259,30 @@ def _began(view: ViewStage) -> StateError:
 
 
 def _alone(cluster: Cluster, project: str, view: ViewStage) -> None:
-    """No worker runs that could begin to count for the view meanwhile. StateError if one does."""
+    """No worker runs that could begin to count for the view meanwhile. StateError if one does.
+
+    A static member that has ended is a member until its session is over: so those are given that long to go.
+    """
     group = group_of(project)
     admin = AdminClient({**cluster.confluent(), "socket.timeout.ms": 10_000})
+    until = time.monotonic() + cluster.session_timeout + 2
+    while members := _members(admin, group):
+        if time.monotonic() > until or any(m.group_instance_id is None for m in members):
+            raise StateError(
+                f"`{view.id}` declares no backfill=, so that the {len(members)} workers that run do not wait for it. "
+                f"Declare it, such as backfill='90d', or stop the workers until the backfill is done"
+            )
+        time.sleep(0.5)
+
+
+def _members(admin: AdminClient, group: str) -> list[MemberDescription]:
     try:
-        members = admin.describe_consumer_groups([group], request_timeout=10)[group].result().members
+        found: list[MemberDescription] = (
+            admin.describe_consumer_groups([group], request_timeout=10)[group].result().members
+        )
     except KafkaException as exc:
         raise UnavailableError(f"Kafka does not tell who is in group {group}: {exc.args[0].str()}") from exc
-    if members:
-        raise StateError(
-            f"`{view.id}` declares no backfill=, so that the {len(members)} workers that run do not wait for it. "
-            f"Declare it, such as backfill='90d', or stop the workers until the backfill is done"
-        )
+    return found
 
 
 def _plan(
