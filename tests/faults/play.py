@@ -131,6 +131,8 @@ def _compare(scene: Scene, result: Result) -> None:
                 result.problems.append(f"a process ended with {code} after SIGTERM:\n{process.log_tail(25)}")
         scene.workers.clear()
         scene.histories.clear()
+        for process in scene.retired:  # a sleeper that was replaced may be there still, on its state folder
+            process.kill()
         look()
     if not last.wrong and not fault.refuses:
         last.add(_state(scene, orders))
