@@ -121,6 +121,8 @@ class Engine:
         for task in self.tasks.values():
             if task.life is Life.OPEN:
                 task.life = Life.PARKED
+        if self.tasks:
+            log.info("the group rebalances: %d partitions wait for their assignment", len(self.tasks))
 
     def _open(self, task: Task, *, after: float = 0.0) -> None:
         task.life = Life.OPENING

@@ -9,6 +9,8 @@ What is overridden and why (faust-streaming 0.15.3; tests/app/test_transport.py 
   Kafka answers such a commit after the JoinGroup before it, with IllegalGeneration, upon which aiokafka forgets the
   generation it has just joined and joins again, over and over.
 - `on_partitions_revoked`: commits before the books are dropped (stock drops them first: replays).
+- `RawFetcher`: stopped while the group rebalances, stock crashes the whole worker (its `supervisor.wakeup()` has no
+  supervisor), whose consumer then ends before its partitions are closed: SIGTERM hung.
 - `on_buffer_full`, `on_buffer_drop`: with every partition "buffered" Faust sleeps a whole second.
 - `wait_empty`: nothing is ever unacked; what is pending is the engine's to flush.
 """
@@ -21,8 +23,10 @@ from typing import Any, Protocol
 
 import aiokafka
 from aiokafka import TopicPartition
+from faust.transport.consumer import Fetcher
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
+from mode import Service
 
 from headrace.wire import RecordBatches
 from tables.kafka.raw import drain, install, wait_for_data
@@ -209,6 +213,20 @@ class RawConsumer(driver.Consumer):
         await super().on_partitions_assigned(assigned, generation_id)
 
 
+class RawFetcher(Fetcher):
+    """The task that drains the consumer. Being stopped is how it ends, in a rebalance as at any other time."""
+
+    @Service.task
+    async def _fetcher(self) -> None:
+        try:
+            await self.app.consumer._drain_messages(self)
+        except asyncio.CancelledError:
+            if not self.should_stop:
+                raise
+        finally:
+            self.set_shutdown()
+
+
 def _message(tp: TP, batches: RecordBatches, generation: int) -> ConsumerMessage:
     return ConsumerMessage(
         tp.topic,
@@ -231,6 +249,7 @@ class RawTransport(driver.Transport):
     """Kafka through aiokafka, with raw fetches."""
 
     Consumer = RawConsumer
+    Fetcher = RawFetcher
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         install()

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from faust.topics import Topic
-from faust.transport.consumer import Consumer
+from faust.transport.consumer import Consumer, Fetcher
 from faust.transport.drivers import aiokafka as driver
+from mode.services import ServiceTask
 
 from app.transport import RawConsumer, RawTransport
-from app.transport.consumer import RawThread
+from app.transport.consumer import RawFetcher, RawThread
 
 
 def test_the_version_is_the_one_that_was_read() -> None:
@@ -25,6 +26,7 @@ def test_the_version_is_the_one_that_was_read() -> None:
         (RawConsumer, driver.Consumer),
         (RawThread, driver.AIOKafkaConsumerThread),
         (RawTransport, driver.Transport),
+        (RawFetcher, Fetcher),
     ],
 )
 def test_every_override_replaces_something(ours: type, theirs: type) -> None:
@@ -51,6 +53,12 @@ def test_stock_drops_its_books_before_it_commits_at_a_revocation() -> None:
     # The reason why `on_partitions_revoked` is overridden; if this changes, ours can go.
     source = inspect.getsource(Consumer.on_partitions_revoked)
     assert "_on_partitions_revoked" in source
+
+
+def test_stock_crashes_a_fetcher_that_is_stopped_in_a_rebalance() -> None:
+    # The reason why `_fetcher` is overridden; if this changes, ours can go.
+    assert "if self.app.rebalancing:" in inspect.getsource(Fetcher._fetcher.fun)
+    assert isinstance(vars(RawFetcher)["_fetcher"], ServiceTask), "it has to stand in for stock's task"
 
 
 def test_the_books_that_are_dropped_exist() -> None:

@@ -62,6 +62,11 @@ def opened(process: Process) -> int:
     return process.text.count("open at offset")
 
 
+def rebalances(process: Process) -> int:
+    """How often its group has begun to share its partitions out anew."""
+    return process.text.count("the group rebalances")
+
+
 def test_workers_join_and_leave_by_sigterm_and_by_sigkill(real: RealComponents, tmp_path: Path) -> None:
     flow = Flow(tmp_path, real)
     with flow.deployment, flow.watch() as reader:
@@ -110,6 +115,26 @@ def test_a_worker_that_slept_through_its_session_changes_nothing(
         zombie.terminate()
         zombie.ended_well()
     assert reader.backwards == []
+
+
+def test_sigterm_while_the_group_rebalances(real: RealComponents, tmp_path: Path) -> None:
+    flow = Flow(tmp_path, real)
+    with flow.deployment:
+        flow.send()
+        first = flow.worker()
+        second = flow.worker(share=PARTITIONS)
+        before = rebalances(first)
+        second.pause()  # the group waits for it until its session has ended
+        third = flow.deployment.start("worker", state="state-3")
+        until("a rebalance", lambda: rebalances(first) > before)
+        first.terminate()
+        first.ended_well()
+        second.resume()
+        flow.send()
+        flow.right()
+        for process in (second, third):
+            process.terminate()
+            process.ended_well()
 
 
 def test_sigterm_under_load_drains_and_commits(real: RealComponents, tmp_path: Path) -> None:
