@@ -68,7 +68,7 @@ def _workers(settings: Settings) -> list[dict[str, Any]]:
     try:
         with Reports(settings.redis.url, settings.project, timeout=TIMEOUT) as reports:
             found = reports.all()
-    except UnavailableError:
+    except HeadraceError:  # what is wrong with Redis, its own part says
         return []
     now = now_us()
     return [{**r, "seconds_ago": round((now - r.pop("at")) / 1e6, 1)} for r in found]

@@ -1,7 +1,7 @@
 """`FeatureStore`: a project's features and definitions, in process.
 
-Owns the way from names and keys, as people have them, to the online store, and what an entity reads as that was
-never seen. Starts no process; producing events is the service's, which must be beside the library for it.
+Owns which of the library's parts serves which call. Starts no process; producing events is the service's, which must
+be beside the library for it.
 """
 
 from __future__ import annotations
@@ -9,21 +9,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from headrace.asking import Key, OnlineFeatures, asked, entity_of, with_keys
 from headrace.definitions import FeatureView
 from headrace.describing import describe
-from headrace.errors import UsageError, did_you_mean
+from headrace.errors import UsageError
 from headrace.loading import Project, load
-from headrace.online.keys import python_entity_key
-from headrace.online.read import OnlineReader, OnlineRow
+from headrace.online.read import OnlineReader
 from headrace.service import service
 from headrace.settings import EMBEDDED, Settings, load_settings
-from headrace.types import DataType
 
 if TYPE_CHECKING:
     from headrace.offline.jobs import Job
@@ -33,25 +32,6 @@ if TYPE_CHECKING:
     from headrace.offline.training import Options as TrainingOptions
     from headrace.offline.verifying import Verified
     from headrace.offline.wanted import Features
-
-Key = object
-"""An entity: a mapping of its keys, a tuple or list in key order, or the value alone where it has one key."""
-
-
-@dataclass(frozen=True)
-class OnlineFeatures:
-    """One entity's values as they are read now.
-
-    `status` is ``"found"``, or ``"missing"`` for an entity that is not in the store: its values are then those
-    over no events. Instants are microseconds: of the newest event applied, of the values, of the write.
-    """
-
-    entity: Mapping[str, object]
-    values: Mapping[str, object]
-    status: Literal["found", "missing"]
-    event_time: int | None = None
-    as_of: int | None = None
-    written_at: int | None = None
 
 
 class FeatureStore:
@@ -117,7 +97,7 @@ class FeatureStore:
         self, view: str | FeatureView, keys: Sequence[Key], store: Literal["online", "offline"] = "online"
     ) -> list[dict[str, object]]:
         """All features of several entities with their keys and ``_status _event_time _as_of _written_at``."""
-        return [_with_keys(row) for row in self.online(view, keys, None, store=store)]
+        return [with_keys(row) for row in self.online(view, keys, None, store=store)]
 
     def online(
         self,
@@ -128,11 +108,11 @@ class FeatureStore:
         store: Literal["online", "offline"] = "online",
     ) -> list[OnlineFeatures]:
         """The features of several entities with status and freshness, in the order of `keys`."""
-        asked = self._asked(view, keys, features, store)
+        wanted = asked(self.project, view, keys, features, store)
         rows = self._reader.read(
-            self.settings.project, asked.view.name, asked.view.version, asked.texts, asked.types
+            self.settings.project, wanted.view.name, wanted.view.version, wanted.texts, wanted.types
         )
-        return asked.told(rows, self.project)
+        return wanted.told(rows, self.project)
 
     async def aget_online_features(
         self, view: str | FeatureView, key: Key, features: Sequence[str] | None = None
@@ -150,7 +130,7 @@ class FeatureStore:
         self, view: str | FeatureView, keys: Sequence[Key], store: Literal["online", "offline"] = "online"
     ) -> list[dict[str, object]]:
         """As `read`, for asyncio."""
-        return [_with_keys(row) for row in await self.aonline(view, keys, None, store=store)]
+        return [with_keys(row) for row in await self.aonline(view, keys, None, store=store)]
 
     async def aonline(
         self,
@@ -161,11 +141,11 @@ class FeatureStore:
         store: Literal["online", "offline"] = "online",
     ) -> list[OnlineFeatures]:
         """As `online`, for asyncio."""
-        asked = self._asked(view, keys, features, store)
+        wanted = asked(self.project, view, keys, features, store)
         rows = await self._reader.aread(
-            self.settings.project, asked.view.name, asked.view.version, asked.texts, asked.types
+            self.settings.project, wanted.view.name, wanted.view.version, wanted.texts, wanted.types
         )
-        return asked.told(rows, self.project)
+        return wanted.told(rows, self.project)
 
     def ingest(
         self, source: str, records: Iterable[Mapping[str, Any]], dry_run: bool = False
@@ -332,75 +312,6 @@ class FeatureStore:
     def get_service(self, name: str) -> dict[str, Any]:
         """One service as plain values."""
         return describe(self.project.service(name))
-
-    def _asked(
-        self, view: str | FeatureView, keys: Sequence[Key], features: Sequence[str] | None, store: str
-    ) -> _Asked:
-        if store != "online":
-            raise UsageError(f"no store `{store}` to read from: use store='online'")
-        found = self.project.view(view if isinstance(view, str) else view.id)
-        if not found.online:
-            raise UsageError(f"view `{found.id}` is not online (online=False)")
-        types = self.project.plan(found).feature_types
-        for name in features or ():
-            if name not in types:
-                hint = did_you_mean(name, types) or f"Its features are {', '.join(types)}."
-                raise UsageError(f"view `{found.id}` has no feature `{name}`. {hint}")
-        wanted = types if features is None else {name: types[name] for name in features}
-        entities = [entity_of(found, key) for key in keys]
-        key_types = list(found.entity.keys.values())
-        texts = [python_entity_key(list(e.values()), key_types) for e in entities]
-        return _Asked(found, entities, texts, wanted)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What a read asks for, resolved."""
-
-    view: FeatureView
-    entities: list[dict[str, object]]
-    texts: list[str]
-    types: Mapping[str, DataType]
-
-    def told(self, rows: Sequence[OnlineRow | None], project: Project) -> list[OnlineFeatures]:
-        return [
-            OnlineFeatures(entity, self._unseen(project), "missing")
-            if row is None
-            else OnlineFeatures(entity, row.values, "found", row.event_time, row.as_of, row.written_at)
-            for entity, row in zip(self.entities, rows, strict=True)
-        ]
-
-    def _unseen(self, project: Project) -> dict[str, object]:
-        """The values over no events."""
-        computed = {f.name: f for f in project.plan(self.view).computed}
-        return {name: computed[name].over_no_events().to_list()[0] for name in self.types}
-
-
-def entity_of(view: FeatureView, key: Key) -> dict[str, object]:
-    """The entity's keys by name, in key order. UsageError if they are not the view's."""
-    names = list(view.entity.keys)
-    if isinstance(key, Mapping):
-        if set(key) != set(names):
-            told = ", ".join(map(str, key)) or "none"
-            raise UsageError(f"the entity `{view.entity.name}` has the keys {', '.join(names)}, got {told}")
-        return {name: key[name] for name in names}
-    values = list(key) if isinstance(key, tuple | list) else [key]
-    if len(values) != len(names):
-        raise UsageError(
-            f"the entity `{view.entity.name}` has {len(names)} keys ({', '.join(names)}), got {len(values)}"
-        )
-    return dict(zip(names, values, strict=True))
-
-
-def _with_keys(row: OnlineFeatures) -> dict[str, object]:
-    return {
-        **row.entity,
-        **row.values,
-        "_status": row.status,
-        "_event_time": row.event_time,
-        "_as_of": row.as_of,
-        "_written_at": row.written_at,
-    }
 
 
 __all__ = ["FeatureStore", "OnlineFeatures", "entity_of"]

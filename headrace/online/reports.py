@@ -6,39 +6,22 @@ A report is a small JSON object; its age says whether the worker still speaks. L
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import orjson
-import redis
 
-from headrace.errors import UnavailableError
-from headrace.online.address import parse_address
+from headrace.online.calls import Calls
 
 FORGOTTEN = 3_600_000_000
 """Microseconds after which a silent worker's report is dropped."""
 
 
-class Reports:
-    """The reports of one project. Every call raises UnavailableError if Redis does not answer."""
+class Reports(Calls):
+    """The reports of one project."""
 
     def __init__(self, url: str, project: str, *, timeout: float = 5.0) -> None:
-        self._address = parse_address(url)
+        super().__init__(url, timeout=timeout)
         self._key = f"{project}:_workers"
-        self._client = redis.Redis.from_url(
-            url, protocol=2, socket_timeout=timeout, socket_connect_timeout=timeout
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._client.close()
 
     def put(self, worker: str, report: Mapping[str, Any], now: int) -> None:
         """Say this of a worker, as of `now` (us); reports that are long silent go."""
@@ -56,9 +39,3 @@ class Reports:
         """Every report, by the workers' names; ``worker`` and ``at`` (us) are in each."""
         found = self._run(lambda: self._client.hgetall(self._key))
         return [orjson.loads(raw) for _, raw in sorted(found.items())]
-
-    def _run(self, call: Any) -> Any:
-        try:
-            return call()
-        except (redis.RedisError, OSError) as exc:
-            raise UnavailableError(f"Redis at {self._address}: {exc}") from exc

@@ -10,14 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import cast
 
 import orjson
-import redis
 
-from headrace.errors import SettingsError, UnavailableError
-from headrace.online.address import parse_address
+from headrace.online.calls import Calls
 
 LIFE = 3600
 """Seconds that a request waits for those who do it."""
@@ -35,26 +32,12 @@ class Request:
     done: Mapping[str, int]
 
 
-class Requests:
-    """The requests of one project. Every call raises UnavailableError, or SettingsError for a refused login."""
+class Requests(Calls):
+    """The requests of one project."""
 
     def __init__(self, url: str, project: str, *, timeout: float = 5.0) -> None:
-        self._address = parse_address(url)
+        super().__init__(url, timeout=timeout)
         self._open = f"{project}:_republish"
-        self._client = redis.Redis.from_url(
-            url, protocol=2, socket_timeout=timeout, socket_connect_timeout=timeout
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._client.close()
 
     def ask(self, id: str, view: str, keys: Sequence[str] | None) -> None:
         """Leave a request under a new id."""
@@ -106,13 +89,3 @@ class Requests:
 
     def _key(self, id: str) -> str:
         return f"{self._open}:{id}"
-
-    def _run(self, call: Any) -> Any:
-        try:
-            return call()
-        except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as exc:
-            raise SettingsError(
-                f"Redis at {self._address} answered: {exc}. Correct the user or password in redis.url"
-            ) from None
-        except (redis.RedisError, OSError) as exc:
-            raise UnavailableError(f"Redis at {self._address}: {exc}") from exc
