@@ -14,7 +14,7 @@ from dataclasses import replace
 from aiokafka import TopicPartition
 
 from agents.persist import span_of
-from agents.stages import SourceStage, ViewStage
+from agents.stages import SourceStage
 from agents.task import Task
 from headrace.errors import PositionError
 from headrace.panes import REPUBLISH
@@ -90,7 +90,7 @@ class Opener:
 
         Without a changelog nobody else can write it: there the view begins where its source says.
         """
-        begins_with_history = _view_of(task, view_id).view.backfill is not None
+        begins_with_history = task.view(view_id).view.backfill is not None
         return self._changelogs is not None and begins_with_history and not table.marker.positions
 
     async def _read(
@@ -98,7 +98,7 @@ class Opener:
     ) -> Restored:
         return await changelogs.restore(
             table,
-            _view_of(task, view_id).core.timers_of,
+            task.view(view_id).core.timers_of,
             lambda done, of: self._progress(f"{view_id} {task.name}", done, of),
         )
 
@@ -108,11 +108,8 @@ class Opener:
             return 0
         restored = await self._read(task, view_id, table, self._changelogs)
         if view_id in task.tables:
-            entities = {
-                e
-                for e in map(_view_of(task, view_id).core.entity_of, set(restored.last_flush))
-                if e is not None
-            }
+            entity_of = task.view(view_id).core.entity_of
+            entities = {e for e in map(entity_of, set(restored.last_flush)) if e is not None}
             task.republish[view_id] = sorted(entities)
         return restored.records
 
@@ -191,11 +188,6 @@ class Opener:
             table.computed = table.marker
 
 
-def _view_of(task: Task, view_id: str) -> ViewStage:
-    stage = task.stage
-    return stage if isinstance(stage, ViewStage) else next(v for v in stage.views if v.id == view_id)
-
-
 def republished(task: Task, view_id: str, limit: int, now: int) -> list[tuple[int, bytes]]:
     """Entities of a view to write online again, as due timers: a list, or else the next `limit` of a sweep, if its
     pace lets them (`now`: wall clock in us).
@@ -217,6 +209,6 @@ def republished(task: Task, view_id: str, limit: int, now: int) -> list[tuple[in
         task.paces.pop(view_id, None)
     else:
         task.sweeps[view_id] = records[-1][0]
-    entities = _view_of(task, view_id).core.entities_of([key for key, _ in records])
+    entities = task.view(view_id).core.entities_of([key for key, _ in records])
     task.resent[view_id] += len(entities)
     return [(REPUBLISH, entity) for entity in entities]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from headrace.avro import AvroSchema
 from headrace.definitions import FeatureView, StreamSource
+from headrace.errors import UsageError
 from headrace.panes import ViewCore
 from headrace.panes.core import Clock
 from headrace.plan import SourcePlan, ViewPlan
@@ -101,6 +102,15 @@ def source_stages(
             )
             stages.append(stage(updates, derived))
     return tuple(stages)
+
+
+def stages_of(project: Project, name: str, view_id: str, *, clock: Clock) -> tuple[SourceStage, ViewStage]:
+    """The stages of one view, for who looks at its state beside the workers. UsageError if they keep none of it."""
+    for stage in source_stages(project, name, clock=clock, resolve=None):
+        for view in stage.views:
+            if view.id == view_id:
+                return stage, view
+    raise UsageError(f"`{view_id}` is not kept online by workers: it has no state")
 
 
 def _view_stage(plan: ViewPlan, name: str, clock: Clock, *, publishes: bool) -> ViewStage:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from aiokafka import TopicPartition
 
-from agents.stages import ViewStage
 from agents.task import Task
 from headrace.errors import HeadraceError, UnavailableError
 from tables.kafka.tail import ChangelogTail, Followed
@@ -75,9 +74,6 @@ class Standbys:
         out = {}
         for tp in sorted(partitions):
             task = self._make(tp)
-            stage = task.stage
-            views = (stage,) if isinstance(stage, ViewStage) else stage.views
-            cores = {v.id: v.core for v in views}
             for view_id, table in [*task.tables.items(), *task.senders.items()]:
                 try:
                     table.check()
@@ -86,7 +82,7 @@ class Standbys:
                     continue
                 if table.changelog is not None:
                     at = TopicPartition(table.changelog, table.partition)
-                    out[at] = Followed(table, cores[view_id].timers_of)
+                    out[at] = Followed(table, task.view(view_id).core.timers_of)
         return out
 
     async def _keep_following(self, followed: dict[TopicPartition, Followed]) -> None:

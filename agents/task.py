@@ -99,6 +99,14 @@ class Task:
         """Every table partition whose marker goes into this task's transactions."""
         return [*self.tables.values(), *self.senders.values()]
 
+    def view(self, id: str) -> ViewStage:
+        """The stage of a view that this task computes or sends on."""
+        return (
+            self.stage
+            if isinstance(self.stage, ViewStage)
+            else next(v for v in self.stage.views if v.id == id)
+        )
+
     def wait(self, view: str) -> None:
         """Leave a view out until its history is there."""
         books = self.tables if view in self.tables else self.senders

@@ -21,7 +21,7 @@ from confluent_kafka.admin import AdminClient, MemberDescription
 from deltalake import DeltaTable
 
 from agents.shuffle import target_of
-from agents.stages import SourceStage, ViewStage, source_stages
+from agents.stages import SourceStage, ViewStage, stages_of
 from app.clock import now_us
 from app.failpoints import failpoint
 from app.features import declare, group_of
@@ -31,7 +31,7 @@ from headrace.history.access import options_of
 from headrace.history.positions import Place
 from headrace.history.storage import named_errors, table_uri
 from headrace.offline.jobs import Running
-from headrace.offline.rebuilding import Built, Rebuilding, by_hash, earliest, until_of
+from headrace.offline.rebuilding import Rebuilding, by_hash, earliest, until_of
 from headrace.offline.sources import DeltaEvents
 from headrace.project import Project
 from headrace.settings import Settings
@@ -128,7 +128,7 @@ def backfill(
     """
     install()
     step = failpoint(settings.failpoint)
-    stage, view = _stages(project, settings, view_id)
+    stage, view = stages_of(project, settings.project, view_id, clock=settings.clock)
     cluster = _cluster(settings)
     topics = Topics(cluster.confluent(), embedded=False)
     known = declare((stage,), topics, settings, settings.project)
@@ -179,7 +179,7 @@ async def _hand_over(
     built = rebuilt.state(now_us())
 
     async def parts() -> AsyncIterator[Outputs]:
-        while (some := await asyncio.to_thread(_next, built)) is not None:
+        while (some := await asyncio.to_thread(lambda: next(built, None))) is not None:
             if not wanted():
                 raise _CancelledError
             partition, keys, values = some
@@ -208,10 +208,6 @@ class _CancelledError(Exception):
     """The job is to end."""
 
 
-def _next(built: AsyncIterator[Built] | object) -> Built | None:
-    return next(built, None)  # type: ignore[call-overload,no-any-return]
-
-
 def _wanted(job: Running) -> bool:
     return job.folder.get(job.record.id).state == "running"
 
@@ -229,14 +225,6 @@ def _cluster(settings: Settings) -> Cluster:
     raise UsageError(
         "the embedded broker lives in its worker's process and keeps no changelog: backfill on a real Kafka"
     )
-
-
-def _stages(project: Project, settings: Settings, view_id: str) -> tuple[SourceStage, ViewStage]:
-    for stage in source_stages(project, settings.project, clock=settings.clock, resolve=None):
-        for view in stage.views:
-            if view.id == view_id:
-                return stage, view
-    raise UsageError(f"`{view_id}` is not kept online by workers: it has no state to be built")
 
 
 def _begun(

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from agents.stages import ViewStage, source_stages
+from agents.stages import ViewStage, stages_of
 from app.kafka import connect
 from headrace.durations import format_instant
 from headrace.errors import UsageError
@@ -43,11 +43,11 @@ def state_of(
     `features` are texts as in Redis, null where the field would be absent. `keys`: entities' texts, or None for all.
     `folder`: a state folder to look into; None: the changelog is read.
     """
-    view = _stage(project, settings, view_id)
+    _, view = stages_of(project, settings.project, view_id, clock=settings.clock)
     with tempfile.TemporaryDirectory(prefix="headrace-state-") as scratch:
         if folder is not None:
             store = StateStore(folder, settings.project, beside=Path(scratch))
-            tables = [_table(store, view, p, None) for p in range(1 << 16) if _has(store, view, p)]
+            tables = [_table(store, view, p, None) for p in store.partitions(view.id)]
         else:
             store = StateStore(Path(scratch) / "state", settings.project, changelogged=True)
             tables = asyncio.run(_restored(settings, store, view))
@@ -63,20 +63,8 @@ def state_of(
             store.close()
 
 
-def _stage(project: Project, settings: Settings, view_id: str) -> ViewStage:
-    for stage in source_stages(project, settings.project, clock=settings.clock, resolve=None):
-        for view in stage.views:
-            if view.id == view_id:
-                return view
-    raise UsageError(f"`{view_id}` is not kept online by workers: it has no state")
-
-
 def _table(store: StateStore, view: ViewStage, partition: int, changelog: str | None) -> TablePartition:
     return TablePartition(store, RecordCache(1 << 20), view.id, partition, changelog, view.plan.fingerprint)
-
-
-def _has(store: StateStore, view: ViewStage, partition: int) -> bool:
-    return not _table(store, view, partition, None).is_new
 
 
 async def _restored(settings: Settings, store: StateStore, view: ViewStage) -> list[TablePartition]:

@@ -135,6 +135,22 @@ class StateStore:
     def table_ids(self) -> dict[str, int]:
         return dict(self._ids)
 
+    def partitions(self, name: str) -> list[int]:
+        """The partitions of table `name` that have a marker here, in order: a seek for each."""
+        table, out, at = self.table_id(name), [], 0
+        cursor = self._db.iter()
+        while at < 1 << 16:
+            cursor.seek(partition_prefix(table, at))
+            if not cursor.valid():
+                break
+            found, at = _PREFIX.unpack_from(cursor.key())
+            if found != table:
+                break
+            if self.get(partition_prefix(table, at) + MARKER) is not None:
+                out.append(at)
+            at += 1
+        return out
+
     def get(self, key: bytes) -> bytes | None:
         value: bytes | None = self._db.get(key)
         return value
