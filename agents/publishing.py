@@ -35,7 +35,7 @@ class Publisher:
     def records(self, online: pl.DataFrame, version: int) -> Records:
         """The update of each emitted row, under its entity's text."""
         values = encoded_updates(self.plan, self.schema, online, version, self.schema_id)
-        return Records([key.encode() for key in online["_key"].to_list()], values)
+        return Records(online["_key"].cast(pl.String).cast(pl.Binary).to_list(), values)
 
 
 def changed(online: pl.DataFrame, keys: pl.Series, fired: Sequence[Timer]) -> pl.DataFrame:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,13 +167,14 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
     requests, reports = Requests(settings.redis.url, name), Reports(settings.redis.url, name)
     worker = settings.kafka.instance or f"{socket.gethostname()}-{os.getpid()}"
 
-    def tell() -> None:
+    async def tell() -> None:
         copies = standbys.copies
         metrics.standbys(copies)
-        reports.put(worker, report(list(engine.tasks.values()), restores, copies), now_us())
+        told = report(engine.tasks.values(), restores, copies)  # here, where nobody changes it meanwhile
+        await asyncio.to_thread(reports.put, worker, told, now_us())
 
     def leave() -> None:
-        with suppress(UnavailableError):
+        with suppress(HeadraceError):
             reports.remove(worker)
         reports.close()
 
@@ -187,7 +188,7 @@ def _attach(
     raw: list[str],
     topics: Topics,
     republisher: Republisher,
-    tell: Callable[[], None],
+    tell: Callable[[], Awaitable[None]],
     crash: Callable[[BaseException], Any],
 ) -> None:
     """The agent and the timers, as Faust runs them."""
@@ -209,7 +210,7 @@ def _attach(
         while not app.should_stop:
             await app.sleep(REQUESTS)
             with suppress(UnavailableError):  # whoever asks finds out as well
-                await asyncio.to_thread(tell)
+                await tell()
                 await republisher.look(list(engine.tasks.values()))
 
     @app.task
