@@ -271,12 +271,9 @@ def declare(
                         "counts of it. Set publish=False on one of them"
                     )
                 wanted[view.updates] = (count, KEPT if view.updates in fed else CHANGELOG)
-    topics.ensure(wanted)
+    found |= topics.ensure(wanted)
     topics.keep(sorted(fed))
-    if topics.embedded:
-        found |= {n: TopicInfo(n, topics.default_partitions, None) for n in wanted}
-        return found
-    return found | topics.describe(list(wanted))
+    return found
 
 
 def _maker(

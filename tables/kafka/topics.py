@@ -59,11 +59,21 @@ class Topics:
     """What the mock cluster gives a topic that appears on first use."""
 
     def describe(self, names: Sequence[str]) -> dict[str, TopicInfo]:
-        """What exists of `names`; topics that do not exist are left out."""
-        try:
-            metadata = self._admin.list_topics(timeout=self._timeout)
-        except KafkaException as exc:
-            raise UnavailableError(f"Kafka does not answer: {exc.args[0].str()}") from exc
+        """What exists of `names`; topics that do not exist are left out.
+
+        Two brokers are asked. They differ for a moment about a topic that was just made or deleted: asked again then.
+        """
+        end = time.monotonic() + self._timeout
+        while True:
+            try:
+                return self._described(names)
+            except KafkaException as exc:
+                if exc.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > end:
+                    raise UnavailableError(f"Kafka does not answer: {exc.args[0].str()}") from exc
+            time.sleep(0.05)
+
+    def _described(self, names: Sequence[str]) -> dict[str, TopicInfo]:
+        metadata = self._admin.list_topics(timeout=self._timeout)
         found = {
             n: len(metadata.topics[n].partitions)
             for n in names
@@ -72,19 +82,16 @@ class Topics:
         ids: dict[str, str] = {}
         if found and not self.embedded:
             futures = self._admin.describe_topics(TopicCollection(list(found)), request_timeout=self._timeout)
-            try:
-                ids = {n: str(f.result().topic_id) for n, f in futures.items()}
-            except KafkaException as exc:
-                raise UnavailableError(f"Kafka does not answer: {exc.args[0].str()}") from exc
+            ids = {n: str(f.result().topic_id) for n, f in futures.items()}
         return {n: TopicInfo(n, count, ids.get(n)) for n, count in found.items()}
 
-    def ensure(self, wanted: Mapping[str, tuple[int, Mapping[str, str]]]) -> None:
-        """Create what is missing of `wanted`: name -> (partitions, configuration).
+    def ensure(self, wanted: Mapping[str, tuple[int, Mapping[str, str]]]) -> dict[str, TopicInfo]:
+        """Create what is missing of `wanted`: name -> (partitions, configuration). Returns all of it.
 
         Raises StateError if one exists with another partition count: its records would be in the wrong places.
         """
-        if self.embedded:
-            return  # the mock cluster makes topics on first use and has no admin calls
+        if self.embedded:  # the mock cluster makes topics on first use and has no admin calls
+            return {n: TopicInfo(n, self.default_partitions, None) for n in wanted}
         there = self.describe(list(wanted))
         for name, (partitions, _) in wanted.items():
             if name in there and there[name].partitions != partitions:
@@ -98,7 +105,7 @@ class Topics:
             if name not in there
         ]
         if not missing:
-            return
+            return there
         for name, future in self._admin.create_topics(missing, request_timeout=self._timeout).items():
             try:
                 future.result()
@@ -106,15 +113,16 @@ class Topics:
                 error: KafkaError = exc.args[0]
                 if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise UnavailableError(f"Kafka did not create topic `{name}`: {error.str()}") from exc
-        self._await_topics({topic.topic for topic in missing})
+        return there | self._await_topics({topic.topic for topic in missing})
 
-    def _await_topics(self, names: Set[str]) -> None:
-        """Return when the broker that is asked knows topics just made: the controller answers before it does."""
+    def _await_topics(self, names: Set[str]) -> dict[str, TopicInfo]:
+        """Topics just made, when the broker that is asked knows them: the controller answers before it does."""
         end = time.monotonic() + self._timeout
-        while left := names - self.describe(list(names)).keys():
+        while left := names - (found := self.describe(list(names))).keys():
             if time.monotonic() > end:
                 raise UnavailableError(f"Kafka made topics and does not show them: {', '.join(sorted(left))}")
             time.sleep(0.05)
+        return found
 
     def keep(self, names: Sequence[str]) -> None:
         """Have the broker keep every record of these topics that it compacted so far; leaves others as they are."""
