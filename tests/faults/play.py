@@ -135,14 +135,16 @@ def _compare(scene: Scene, result: Result) -> None:
             process.kill()
         look()
     if not last.wrong and not fault.refuses:
-        last.add(_state(scene, orders))
+        last.add(verdict.state(scene, orders))
+    if not last.wrong and not fault.refuses:
+        last.add(_taken_up(scene, orders))
     result.lost, result.twice, result.wrong = last.lost, last.twice, len(last.wrong)
     if last.wrong:
         result.problems.append("\n".join([f"{len(last.wrong)} differences", *last.wrong[:12]]))
 
 
-def _state(scene: Scene, orders: list[Order]) -> verdict.Verdict:
-    """State, by what a worker makes of it: Redis is emptied, and every value must come back though nothing arrives.
+def _taken_up(scene: Scene, orders: list[Order]) -> verdict.Verdict:
+    """What a worker makes of the state: Redis is emptied, and every value must come back though nothing arrives.
 
     The worker has the folder that was left, or an empty one and so the changelog alone.
     """
@@ -166,7 +168,7 @@ def _state(scene: Scene, orders: list[Order]) -> verdict.Verdict:
         time.sleep(0.3)
     worker.kill()
     scene.workers.clear()
-    last.wrong = [f"state: {line}" for line in last.wrong]
+    last.wrong = [f"a worker with that state: {line}" for line in last.wrong]
     return last
 
 

@@ -74,6 +74,22 @@ def online(scene: Scene, orders: list[Order]) -> Verdict:
     return out
 
 
+def state(scene: Scene, orders: list[Order]) -> Verdict:
+    """Both views' state, as `headrace state show` reads it from the changelog, each entity at the T that it holds."""
+    out = Verdict()
+    if scene.fault.dedup is not None:
+        orders = without_copies(orders, scene.fault.dedup)
+    for view in VIEWS:
+        told = scene.deployment.ask("state", "show", view)
+        found = {
+            e["key"]: {"_as_of": e["as_of"]} | {f: v for f, v in e["features"].items() if v is not None}
+            for e in told["entities"]
+        }
+        out.add(compared(view, recomputed(view, orders, _as_of(found)), found))
+    out.wrong = [f"state: {line}" for line in out.wrong]
+    return out
+
+
 def _as_of(found: Shown) -> T:
     def t_of(view: str, key: str, partition: int) -> int | None:
         # An entity that is not there is compared too: at the end of time it has its lifetime values.
