@@ -12,9 +12,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.stack.components import Components, EmbeddedComponents, RealComponents
 from tests.stack.whole import Addresses, Stack, running
+
+# How long an example takes says nothing on a machine that is shared.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 _MISSING = pytest.StashKey[dict[str, str]]()
 

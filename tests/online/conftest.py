@@ -7,14 +7,9 @@ from pathlib import Path
 
 import pytest
 import redis
-from hypothesis import HealthCheck, settings
 
 from tests.online.proxy import Proxy
 from tests.stack.redis import Redis
-
-# How long an example takes says nothing on a machine that is shared.
-settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")
