@@ -19,11 +19,23 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import aggregates, freshness, memory, restore, throughput
+from bench.events import Skew
 from tests.stack.whole import Addresses, Stack, running
 
 OUT = Path(__file__).parent / "reports" / "latest.md"
 VERSIONS = ("polars", "pyarrow", "numpy", "numba", "faust-streaming", "aiokafka", "rocksdict", "deltalake")
-WORKLOADS = ("w1", "w1-uniform", "w1x3", "w2", "freshness", "memory", "restore", "aggregates")
+WORKLOADS = (
+    "w1",
+    "w1-uniform",
+    "w1-hot",
+    "w1-poison",
+    "w1x3",
+    "w2",
+    "freshness",
+    "memory",
+    "restore",
+    "aggregates",
+)
 
 console = Console(stderr=True)
 
@@ -68,9 +80,11 @@ def _pin(pid: int, cores: set[int]) -> None:
         os.sched_setaffinity(int(thread.name), cores)
 
 
-def _rate(workload: str, *, zipf: bool = True) -> Callable[[Addresses, argparse.Namespace], list[str]]:
+def _rate(
+    workload: str, *, skew: Skew = "zipf", poison: int = 0
+) -> Callable[[Addresses, argparse.Namespace], list[str]]:
     def section(addresses: Addresses, given: argparse.Namespace) -> list[str]:
-        r = throughput.run(addresses, workload, given.events, zipf=zipf)
+        r = throughput.run(addresses, workload, given.events, skew=skew, poison=poison)
         return [
             f"| {r.workload} | {r.wall:,.0f} | {r.cpu:,.0f} | {r.rss:,.0f} |",
         ]
@@ -106,7 +120,9 @@ def _restore(addresses: Addresses, given: argparse.Namespace) -> list[str]:
 
 _SECTIONS: dict[str, Callable[[Addresses, argparse.Namespace], list[str]]] = {
     "w1": _rate("w1"),
-    "w1-uniform": _rate("w1", zipf=False),
+    "w1-uniform": _rate("w1", skew="uniform"),
+    "w1-hot": _rate("w1", skew="hot"),
+    "w1-poison": _rate("w1", poison=100),
     "w1x3": _rate("w1x3"),
     "w2": _rate("w2"),
     "freshness": _freshness,
@@ -134,7 +150,8 @@ def _head(events: int) -> list[str]:
         'in Redis and dead letters on; `engine.clock = "event"`. Rates count from 40 % to 97 % of the events.',
         "",
         "Workloads: w1 = tumbling 60 s, four aggregates; w1x3 = one view with an expression and three windows (60 s, "
-        "1 h, 24 h), twelve features; w2 = rolling 1 h in steps of 1 min. 100,000 users, Zipf 1.0 unless said.",
+        "1 h, 24 h), twelve features; w2 = rolling 1 h in steps of 1 min. 100,000 users, Zipf 1.0 unless said; "
+        "hot: nine of ten events are of one user.",
         "",
         "| workload | events/s wall | events/CPU-s | peak RSS MB |",
         "|---|---|---|---|",

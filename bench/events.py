@@ -1,7 +1,12 @@
 """The event of the benchmark, and topics full of it.
 
 The same events as the peers' benchmark reads: ten fields, about 58 bytes of Avro, key = user id, four partitions,
-50,000 events to a minute of event time with 20 ms of jitter; users Zipf 1.0 or uniform.
+50,000 events to a minute of event time with 20 ms of jitter. Whose they are:
+
+- ``zipf``: Zipf 1.0
+- ``uniform``: drawn evenly
+- ``even``: each user equally often, in random order
+- ``hot``: nine of ten are of one user, the rest Zipf 1.0
 """
 
 from __future__ import annotations
@@ -9,7 +14,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import fastavro
 import numpy as np
@@ -37,15 +42,26 @@ SCHEMA: dict[str, Any] = {
 T0 = 1_699_999_980_000  # a whole minute, ms
 PARTITIONS = 4
 
+Skew = Literal["zipf", "uniform", "even", "hot"]
 
-def encoded(n: int, users: int, zipf: bool, seed: int = 1) -> Iterator[tuple[bytes, bytes, int]]:
+
+def whose(
+    n: int, users: int, skew: Skew, random: np.random.Generator
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """The user of each of `n` events."""
+    if skew == "uniform":
+        return random.integers(0, users, n)
+    if skew == "even":
+        return np.concatenate([random.permutation(users) for _ in range(-(-n // users))])[:n]
+    weights = 1 / np.arange(1, users + 1)
+    who = random.choice(users, size=n, p=weights / weights.sum())
+    return np.where(random.random(n) < 0.9, 0, who) if skew == "hot" else who
+
+
+def encoded(n: int, users: int, skew: Skew, seed: int = 1) -> Iterator[tuple[bytes, bytes, int]]:
     """(key, Avro datum, event time in ms) of `n` events, in order of event time but for the jitter."""
     random = np.random.default_rng(seed)
-    if zipf:
-        weights = 1 / np.arange(1, users + 1)
-        who = random.choice(users, size=n, p=weights / weights.sum())
-    else:
-        who = random.integers(0, users, n)
+    who = whose(n, users, skew, random)
     merchants = random.integers(0, 5000, n)
     amounts = np.round(random.gamma(2, 30, n), 2)
     jitter = random.integers(-20, 21, n)
@@ -73,8 +89,17 @@ def encoded(n: int, users: int, zipf: bool, seed: int = 1) -> Iterator[tuple[byt
         yield user.encode(), out.getvalue(), at
 
 
-def fill(bootstrap: str, topic: str, n: int, users: int, *, zipf: bool, compression: str = "none") -> None:
-    """Make `topic` and fill it."""
+def fill(
+    bootstrap: str,
+    topic: str,
+    n: int,
+    users: int,
+    *,
+    skew: Skew = "zipf",
+    poison: int = 0,
+    compression: str = "none",
+) -> None:
+    """Make `topic` and fill it. `poison`: every so manieth record is truncated; 0: none is."""
     create_topic(bootstrap, topic, PARTITIONS, {"retention.ms": "-1", "retention.bytes": "-1"})
     producer = Producer(
         {
@@ -87,7 +112,9 @@ def fill(bootstrap: str, topic: str, n: int, users: int, *, zipf: bool, compress
             "queue.buffering.max.kbytes": 1 << 20,
         }
     )
-    for i, (key, value, at) in enumerate(encoded(n, users, zipf)):
+    for i, (key, value, at) in enumerate(encoded(n, users, skew)):
+        if poison and i % poison == 0:
+            value = value[:-1]
         producer.produce(topic, value, key, partition=zlib.crc32(key) % PARTITIONS, timestamp=at)
         if i % 2000 == 0:
             producer.poll(0)

@@ -31,7 +31,7 @@ class Memory:
 def run(addresses: Addresses, events: int, entities: int) -> Memory:
     """`events` spread evenly over `entities`, windows of 1 h and 24 h; then the worker is looked at."""
     topic = f"memory{int(time.time() * 1000)}"
-    fill(addresses.kafka, topic, events, entities, zipf=False)
+    fill(addresses.kafka, topic, events, entities, skew="even")
     with tempfile.TemporaryDirectory() as folder:
         config = projects.write(Path(folder), "memory", topic, topic)
         peak = 0.0

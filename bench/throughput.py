@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import projects
-from bench.events import fill
+from bench.events import Skew, fill
 from bench.process import Sample, Worker
 from tests.stack.whole import Addresses
 
@@ -58,20 +58,22 @@ def run(
     n: int,
     *,
     users: int = 100_000,
-    zipf: bool = True,
+    skew: Skew = "zipf",
+    poison: int = 0,
     core: int | None = 0,
 ) -> Rate:
-    """Fill a topic, run a worker through it, and say how fast it went."""
+    """Fill a topic, run a worker through it, and say how fast it went. `skew`, `poison`: see `bench.events`."""
     unique = f"bench{int(time.time() * 1000)}"
-    fill(addresses.kafka, unique, n, users, zipf=zipf)
+    fill(addresses.kafka, unique, n, users, skew=skew, poison=poison)
     with tempfile.TemporaryDirectory() as folder:
         config = projects.write(Path(folder), workload, unique, unique)
         samples: list[Sample] = []
         with Worker(config, environment(addresses), core=core) as worker:
-            while not samples or samples[-1].events < n:
+            good = n - (-(-n // poison) if poison else 0)
+            while not samples or samples[-1].events < good:
                 time.sleep(0.05)
                 sample = worker.sample()
                 if sample is not None:
                     samples.append(sample)
-    name = workload + ("" if zipf else " uniform")
+    name = workload + (f" {skew}" if skew != "zipf" else "") + (f" 1/{poison} poison" if poison else "")
     return steady(name, n, samples)
