@@ -105,12 +105,18 @@ def source_stages(
 
 
 def stages_of(project: Project, name: str, view_id: str, *, clock: Clock) -> tuple[SourceStage, ViewStage]:
-    """The stages of one view, for who looks at its state beside the workers. UsageError if they keep none of it."""
-    for stage in source_stages(project, name, clock=clock, resolve=None):
+    """The stages of one view, for who looks at its state beside the workers and decodes nothing: of a writer's schema
+    nothing is known here. UsageError if workers keep no state of it.
+    """
+    for stage in source_stages(project, name, clock=clock, resolve=_unknown):
         for view in stage.views:
             if view.id == view_id:
                 return stage, view
     raise UsageError(f"`{view_id}` is not kept online by workers: it has no state")
+
+
+def _unknown(schema_id: int) -> AvroSchema:
+    raise UsageError(f"schema id {schema_id}: nothing is decoded here")
 
 
 def _view_stage(plan: ViewPlan, name: str, clock: Clock, *, publishes: bool) -> ViewStage:

@@ -67,6 +67,7 @@ def faust_app(
         broker_heartbeat_interval=cluster.heartbeat_interval,
         broker_rebalance_timeout=cluster.rebalance_timeout,
         broker_max_poll_interval=3600.0,
+        consumer_metadata_max_age_ms=30_000,  # a topic that was deleted and made again is noticed within it
         stream_wait_empty=False,
         producer_acks=-1,
     )
