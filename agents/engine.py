@@ -16,6 +16,7 @@ from aiokafka import TopicPartition
 
 from agents.compute import Computer
 from agents.flush import Taken, TaskFlush
+from agents.identity import check_topic
 from agents.metrics import WorkerMetrics
 from agents.opening import Opener, republished
 from agents.persist import Persister
@@ -27,7 +28,6 @@ from headrace.errors import (
     HeadraceError,
     OnlineLostError,
     PositionError,
-    StateError,
     UnavailableError,
 )
 from headrace.panes import REPUBLISH
@@ -90,7 +90,6 @@ class Engine:
         self._opening: dict[TopicPartition, asyncio.Task[None]] = {}
         self._last = 0.0
         self._flushes = 0
-        self._counts: dict[str, int] = {}  # partitions of each topic, as first seen
 
     # -- assignment
 
@@ -327,21 +326,11 @@ class Engine:
             await self._written()
 
     async def watch_log(self, topics: Topics) -> None:
-        """Look whether the log still is what the positions mean. Raises PositionError if it is not."""
+        """Look whether the log still is what the positions mean. PositionError or StateError if it is not."""
         open_tasks = [t for t in self.tasks.values() if t.life is Life.OPEN]
         found = await asyncio.to_thread(topics.describe, sorted({t.tp.topic for t in open_tasks}))
         for task in open_tasks:
-            info = found.get(task.tp.topic)
-            if task.topic_id is not None and info is not None and info.topic_id not in (None, task.topic_id):
-                raise PositionError(
-                    f"topic `{task.tp.topic}` was deleted and made again while it was read: its offsets mean other "
-                    "events now. Make new versions of the views on it, or delete their changelogs and the state folder"
-                )
-            if info is not None and self._counts.setdefault(info.name, info.partitions) != info.partitions:
-                raise StateError(
-                    f"topic `{info.name}` has {info.partitions} partitions now, it had {self._counts[info.name]}: "
-                    "entities may be on other partitions than their state. Make new versions of the views on it"
-                )
+            check_topic(task, found.get(task.tp.topic))
             begin, task.end = await asyncio.to_thread(topics.bounds, *task.tp)
             if task.life is Life.OPEN and not task.joined and begin > task.taken:
                 raise PositionError(

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from aiokafka import TopicPartition
 
+from agents.identity import check_topic
 from agents.persist import span_of
 from agents.stages import SourceStage
 from agents.task import Task
@@ -44,6 +45,8 @@ class Opener:
 
     async def __call__(self, task: Task) -> None:
         """Leaves `task` ready to be fetched from `task.taken`. Errors as the steps raise them."""
+        topic = task.tp.topic
+        check_topic(task, (await asyncio.to_thread(self._topics.describe, [topic])).get(topic))
         await task.producer.open()
         task.republish.clear()
         task.sweeps.clear()

@@ -66,6 +66,8 @@ class Task:
     joined: bool = False
     dead_from: int = 0
     topic_id: str | None = None
+    partitions: int | None = None
+    """Of its topic, when the worker started."""
     clock: int | None = None
     pending: list[RecordBatches] = field(default_factory=list)
     republish: dict[str, list[bytes]] = field(default_factory=dict)

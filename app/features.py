@@ -311,6 +311,7 @@ def _maker(
             senders = {}
         info = known.get(tp.topic)
         topic_id = cluster.cluster_id if cluster.embedded else info.topic_id if info else None
-        return Task(tp, stage, tables, senders, producer(tp), topic_id=topic_id)
+        partitions = info.partitions if info else None
+        return Task(tp, stage, tables, senders, producer(tp), topic_id=topic_id, partitions=partitions)
 
     return make

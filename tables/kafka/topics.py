@@ -37,6 +37,8 @@ CHANGELOG = {
 KEPT = {"retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": str(16 << 20)}
 """Repartition topics, dead letters and updates that other views count: nothing goes before we say so."""
 
+_NOT_THERE = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_EXCEPTION}
+
 
 @dataclass(frozen=True)
 class TopicInfo:
@@ -59,31 +61,33 @@ class Topics:
     """What the mock cluster gives a topic that appears on first use."""
 
     def describe(self, names: Sequence[str]) -> dict[str, TopicInfo]:
-        """What exists of `names`; topics that do not exist are left out.
-
-        Two brokers are asked. They differ for a moment about a topic that was just made or deleted: asked again then.
-        """
-        end = time.monotonic() + self._timeout
-        while True:
+        """What exists of `names`; what does not, or what the broker asked does not know yet, is left out."""
+        if not names:
+            return {}
+        if self.embedded:
+            return self._listed(names)
+        found = {}
+        asked = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=self._timeout)
+        for name, future in asked.items():
             try:
-                return self._described(names)
+                told = future.result()
             except KafkaException as exc:
-                if exc.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > end:
-                    raise UnavailableError(f"Kafka does not answer: {exc.args[0].str()}") from exc
-            time.sleep(0.05)
+                if exc.args[0].code() in _NOT_THERE:
+                    continue
+                raise UnavailableError(f"Kafka tells nothing of `{name}`: {exc.args[0].str()}") from exc
+            found[name] = TopicInfo(name, len(told.partitions), str(told.topic_id))
+        return found
 
-    def _described(self, names: Sequence[str]) -> dict[str, TopicInfo]:
-        metadata = self._admin.list_topics(timeout=self._timeout)
-        found = {
-            n: len(metadata.topics[n].partitions)
+    def _listed(self, names: Sequence[str]) -> dict[str, TopicInfo]:
+        try:
+            there = self._admin.list_topics(timeout=self._timeout).topics
+        except KafkaException as exc:
+            raise UnavailableError(f"Kafka does not answer: {exc.args[0].str()}") from exc
+        return {
+            n: TopicInfo(n, len(there[n].partitions), None)
             for n in names
-            if n in metadata.topics and metadata.topics[n].error is None
+            if n in there and there[n].error is None
         }
-        ids: dict[str, str] = {}
-        if found and not self.embedded:
-            futures = self._admin.describe_topics(TopicCollection(list(found)), request_timeout=self._timeout)
-            ids = {n: str(f.result().topic_id) for n, f in futures.items()}
-        return {n: TopicInfo(n, count, ids.get(n)) for n, count in found.items()}
 
     def ensure(self, wanted: Mapping[str, tuple[int, Mapping[str, str]]]) -> dict[str, TopicInfo]:
         """Create what is missing of `wanted`: name -> (partitions, configuration). Returns all of it.

@@ -185,10 +185,11 @@ class MemoryTopics(Topics):
         topics = self._broker.topics
         return {n: TopicInfo(n, len(topics[n]), f"id of {n}") for n in names if n in topics}
 
-    def ensure(self, wanted: Mapping[str, tuple[int, Mapping[str, str]]]) -> None:
+    def ensure(self, wanted: Mapping[str, tuple[int, Mapping[str, str]]]) -> dict[str, TopicInfo]:
         for name, (partitions, _) in wanted.items():
             if name not in self._broker.topics:
                 self._broker.create(name, partitions)
+        return self.describe(list(wanted))
 
     def offsets(self, topic: str, partition: int, *, end: bool) -> int:
         log = self._broker.log((topic, partition))

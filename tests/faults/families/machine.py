@@ -227,7 +227,7 @@ FAULTS = (
     Fault("machine", "state folder deleted while down", deleted_while_down),
     Fault("machine", "state folder corrupted while down", corrupted_while_down),
     Fault("machine", "clock jump", clock_jump, wall=True),
-    Fault("machine", "topic deleted and made again", made_again, refuses=("was deleted and made again",)),
+    Fault("machine", "topic deleted and made again", made_again, refuses=("made again",)),
     Fault("machine", "a partition added", partition_added, refuses=("partition",)),
     Fault("machine", "log start beyond the position", log_cut, refuses=("the log begins at offset",)),
 )
