@@ -176,6 +176,11 @@ def _code_points(s: str, units: int) -> int:
     return units if s.isascii() else len(s.encode("utf-16-le")[: 2 * units].decode("utf-16-le", "replace"))
 
 
+def _units(s: str, characters: int) -> int:
+    """An offset in characters as Java's, in UTF-16 units."""
+    return characters if s.isascii() else len(s[:characters].encode("utf-16-le", "surrogatepass")) // 2
+
+
 @operation("regexp_count", group=GROUP, params=(String, String), raw=True, result="int")
 def regexp_count(binder: Binder, x: Value, pattern: Value) -> Value:
     x, pattern = _texts(binder, "regexp_count", (x, pattern), (String, String))
@@ -208,7 +213,7 @@ def regexp_substr(binder: Binder, x: Value, pattern: Value) -> Value:
 def regexp_instr(binder: Binder, x: Value, pattern: Value) -> Value:
     x, pattern = _texts(binder, "regexp_instr", (x, pattern), (String, String))
     _constant(binder, pattern)
-    find = _quietly(lambda s, p: m.start() + 1 if (m := pattern_of(p).python.search(s)) else 0)
+    find = _quietly(lambda s, p: _units(s, m.start()) + 1 if (m := pattern_of(p).python.search(s)) else 0)
     return combined(Int32, per_value(find, x.expr, pattern.expr, returns=Int32), (x, pattern))
 
 
