@@ -1,8 +1,8 @@
 """From Java's regular expressions to Rust's, and to Python's where Rust has no such thing.
 
-Owns what differs: ``\\d \\w \\s`` are ASCII in Java (and ``\\b``, of Java 17, is not), ``.`` and ``$`` know more line
-ends, POSIX classes and quoting are written otherwise. Look-around, back references and possessive quantifiers do not exist in
-Rust's engine; such a pattern runs in Python, a value at a time.
+Owns what differs: ``\\d \\w \\s`` are ASCII in Java (and ``\\b``, of Java 17, is not), ``.`` and ``$``
+know more line ends, POSIX classes and quoting are written otherwise. Look-around, back references and possessive
+quantifiers do not exist in Rust's engine; such a pattern runs in Python, a value at a time.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _translated(p: str, *, for_rust: bool) -> str:
                     continue
             elif c == "&" and p[i : i + 2] == "&&" and not for_rust:
                 raise re.error("`&&` in a character class is not supported")
-            out.append("\\" + c if c == ":" or c in "~-&" and p[i : i + 2] in ("~~", "--") else c)
+            out.append("\\" + c if c == ":" or (c in "~-&" and p[i : i + 2] in ("~~", "--")) else c)
             i += 1
             continue
         if c == "[":

@@ -251,10 +251,12 @@ def _split(s: str, p: str, limit: int) -> list[str]:
     return [*out, s[at:]]
 
 
-@operation("like", group="operators", params=(String, String, String), optional=1, raw=True, operator=True)
+@operation("like", group=GROUP, params=(String, String, String), optional=1, raw=True, result="boolean")
 def like(binder: Binder, x: Value, pattern: Value, escape: Value | None = None) -> Value:
     x, pattern = _texts(binder, "like", (x, pattern), (String, String))
     mark = "\\" if escape is None else str(escape.known)
+    if len(mark) != 1:
+        raise binder.mismatch("the escape of `like` must be one character, known when it is declared")
     if pattern.constant is not None and pattern.known is not None:
         try:
             parts = like_parts(pattern.known, mark)
@@ -265,7 +267,7 @@ def like(binder: Binder, x: Value, pattern: Value, escape: Value | None = None) 
     return combined(Bool, per_value(test, full(x, pattern), pattern.expr, returns=Bool), (x, pattern))
 
 
-@operation("ilike", group="operators", params=(String, String, String), optional=1, raw=True, operator=True)
+@operation("ilike", group=GROUP, params=(String, String, String), optional=1, raw=True, result="boolean")
 def ilike(binder: Binder, x: Value, pattern: Value, escape: Value | None = None) -> Value:
     x, pattern = _texts(binder, "ilike", (x, pattern), (String, String))
     lowered = [combined(String, v.expr.str.to_lowercase(), (v,)) for v in (x, pattern)]
