@@ -83,8 +83,8 @@ def from_unscaled(whole: pl.Expr, t: Decimal) -> pl.Expr:
 
 def from_integer(column: pl.Expr, t: Decimal) -> pl.Expr:
     whole = column.cast(pl.Int128)
-    limit = int128(10 ** (t.precision - t.scale))
-    fits = (whole < limit) & (whole > -limit)
+    limit = 10 ** (t.precision - t.scale)
+    fits = (whole < int128(limit)) & (whole > int128(-limit))
     return from_unscaled(pl.when(fits).then(whole).otherwise(None) * int128(10**t.scale), t)
 
 
@@ -110,8 +110,8 @@ def rescale(column: pl.Expr, a: Decimal, t: Decimal) -> pl.Expr:
         shift = 10 ** (t.scale - a.scale)
         if a.precision + t.scale - a.scale <= MAX:
             return from_unscaled(whole * int128(shift), t)
-        limit = int128(10**t.precision // shift)
-        fits = (whole < limit) & (whole > -limit)
+        limit = 10**t.precision // shift
+        fits = (whole < int128(limit)) & (whole > int128(-limit))
         return from_unscaled(pl.when(fits).then(whole).otherwise(None) * int128(shift), t)
     return from_unscaled(half_up(whole, int128(10 ** (a.scale - t.scale))), t)
 

@@ -206,7 +206,13 @@ class Reader:
 
 def reader(pattern: str) -> Reader:
     regex, fields = "", []
+    greedy = False  # among digits that a year of any width began: it leaves none for a fraction of any width
     for p in pieces(pattern):
+        if p.letter == "y":
+            greedy = p.count != 2
+        elif p.letter == "S" and p.count > 1 and greedy:
+            regex += r"[^\s\S]"
+        greedy = greedy and (p.letter == "y" or (p.letter != "" and p.letter in "MLdHhKkms" and p.count < 3))
         if p.letter in _PRINTED_ONLY:
             raise BadPatternError(f"the letter `{p.letter}` can be printed but not read")
         if p.letter in ("[", "]"):
@@ -229,8 +235,8 @@ def _taken(p: Piece) -> str:
         return "-?[0-9]{1,10}" if n == 1 else rf"[0-9]{{{n},10}}|-[0-9]{{{n},10}}" if n == 3 else wide
     if p.letter in "ML" and n >= 3:
         return "|".join(m[:3] if n == 3 else m for m in MONTHS)
-    if p.letter == "S":
-        return f"[0-9]{{{n}}}"
+    if p.letter == "S":  # Spark reads from one digit up to as many as there are letters
+        return f"[0-9]{{1,{n}}}"
     if p.letter == "a":
         return "AM|PM"
     if p.letter == "G":

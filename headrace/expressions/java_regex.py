@@ -1,14 +1,17 @@
 """From Java's regular expressions to Rust's, and to Python's where Rust has no such thing.
 
-Owns what differs: ``\\d \\w \\s \\b`` are ASCII in Java, ``.`` and ``$`` know more line ends, POSIX classes
-and quoting are written otherwise. Look-around, back references and possessive quantifiers do not exist in
-Rust's engine; such a pattern runs in Python, a value at a time.
+Owns what differs: ``\\d \\w \\s`` are ASCII in Java (and ``\\b``, of Java 17, is not), ``.`` and ``$``
+know more line ends, POSIX classes and quoting are written otherwise. Look-around, back references and possessive
+quantifiers do not exist in Rust's engine; such a pattern runs in Python, a value at a time.
 """
 
 from __future__ import annotations
 
 import re
+import sys
+import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 import polars as pl
 
@@ -81,11 +84,19 @@ def _translated(p: str, *, for_rust: bool) -> str:
         if in_class:
             if c == "[":
                 in_class += 1
+                if not for_rust:  # a union; Python has no class inside a class
+                    if p[i + 1 : i + 2] == "^":
+                        raise re.error("a negated class inside a class is not supported")
+                    i += 1
+                    continue
             elif c == "]":
                 in_class -= 1
+                if in_class and not for_rust:
+                    i += 1
+                    continue
             elif c == "&" and p[i : i + 2] == "&&" and not for_rust:
-                raise re.error("`&&` in a character class needs Rust's engine")
-            out.append("\\" + c if c in "~-&" and p[i : i + 2] in ("~~", "--") else c)
+                raise re.error("`&&` in a character class is not supported")
+            out.append("\\" + c if c == ":" or (c in "~-&" and p[i : i + 2] in ("~~", "--")) else c)
             i += 1
             continue
         if c == "[":
@@ -138,14 +149,12 @@ def _escape(p: str, i: int, in_class: bool, for_rust: bool) -> tuple[str, int]:
                 return f"[^{body}]", after
             return (body if in_class else f"[{body}]"), after
         if not for_rust:
-            raise re.error(f"\\{c}{{{name}}} needs Rust's engine")
+            return _category(name, negated=c == "P", in_class=in_class), after
         return f"\\{c}{{{name.removeprefix('Is')}}}", after
     if c == "z":
         return (r"\z" if for_rust else r"\Z"), i + 1
     if c == "Z":
         return _end(for_rust), i + 1
-    if c in "bB":
-        return (f"(?-u:\\{c})" if for_rust else f"(?a:\\{c})"), i + 1
     if c == "R":
         return r"(?:\r\n|[\n\x0B\x0C\r])", i + 1
     if c == "e":
@@ -160,6 +169,28 @@ def _escape(p: str, i: int, in_class: bool, for_rust: bool) -> tuple[str, int]:
     if not c.isalnum() and c != "_":
         return re.escape(c), i + 1
     return "\\" + c, i + 1
+
+
+def _category(name: str, *, negated: bool, in_class: bool) -> str:
+    """``\\p{L}`` and its like as Python has to spell them out."""
+    body = _spelled(name.removeprefix("Is"), negated)
+    return body if in_class else f"[{body}]"
+
+
+@lru_cache(maxsize=64)
+def _spelled(category: str, negated: bool) -> str:
+    """The characters of a general category (``Lu``), or of a group of them (``L``), as ranges of a class."""
+    if not re.fullmatch("[CLMNPSZ][a-z]?", category):
+        raise re.error(
+            f"\\p{{{category}}} is not supported; a general category is, such as \\p{{L}} or \\p{{Nd}}"
+        )
+    inside = [unicodedata.category(chr(i)).startswith(category) != negated for i in range(sys.maxunicode + 1)]
+    edges = [i for i in range(len(inside)) if inside[i] != (i > 0 and inside[i - 1])]
+    ends = [*edges, sys.maxunicode + 1]
+    ranges = [(ends[i], ends[i + 1] - 1) for i in range(0, len(ends) - 1, 2)]
+    if not ranges:
+        raise re.error(f"there is no category {category}")
+    return "".join(f"\\U{a:08x}-\\U{b:08x}" for a, b in ranges)
 
 
 def expanded(replacement: str, groups: int) -> list[str | int]:

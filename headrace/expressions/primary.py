@@ -42,6 +42,8 @@ RESERVED = frozenset(
     ]
 )
 
+CALLABLE = frozenset(["like", "ilike", "rlike", "regexp"])  # operators that are functions as well
+
 
 class Primary(Calls):
     """The primary expressions; `expression` and `value` are given by `grammar.Grammar`."""
@@ -114,6 +116,8 @@ class Primary(Calls):
         if following.word == "(":
             if word == "values":
                 raise self.refuse("this is a statement, not a row expression", "statement")
+            if word in CALLABLE:
+                return self._called_operator(token)
             if word not in RESERVED:
                 return self.call(token)
         if word == "case":
@@ -140,6 +144,13 @@ class Primary(Calls):
             raise self.error("a value was expected")
         self.next()
         return self._lambda_or_name(token)
+
+    def _called_operator(self, token: Token) -> Node:
+        """``like(x, pattern)``; `escape` has no place in a call."""
+        node = self.call(token)
+        if isinstance(node, Call) and len(node.args) > 2:
+            raise self.refuse(f"`{token.word}` takes 2 arguments, got {len(node.args)}", "wrong_arity")
+        return node
 
     def _is_operand_end(self, ahead: int) -> bool:
         """Whether what stands there cannot begin an operand, so that the word before it is a name."""

@@ -41,11 +41,14 @@ def move_sessions(level: Level, new: Cells, stored: Cells, t: Ints, reset: Bools
 
     last, due = _last(sessions), t[sessions.entity]
     useful = np.zeros(len(sessions), "?")
+    mergeable = last > recorded[sessions.entity] - kept_for(level)
     for window in level.windows:
         useful |= _shown(level, window, sessions, t)
         if window.closed:
             useful |= last + (level.gap + level.lateness) > due
-    mergeable = last > recorded[sessions.entity] - kept_for(level)
+            # A late event may open again, or merge, all that are mergeable: the one before them is then the last.
+            settled = np.flatnonzero(~mergeable)
+            useful[settled[_newest(sessions.entity[settled])]] = True
     live = useful | mergeable
     waiting = mergeable & ~useful
     wake = np.full(len(t), FOREVER)

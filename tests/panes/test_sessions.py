@@ -87,6 +87,20 @@ def test_a_closed_session_is_shown_once_nothing_can_join_it_and_until_the_next_i
     assert story.value == 1
 
 
+def test_a_closed_session_that_a_late_event_opens_again_gives_way_to_the_one_before() -> None:
+    story = Story(f=hr.sum("i", over=hr.session("10m", closed=True)))
+    story.push(0, i=1)
+    story.at(30)
+    story.push(30, i=10)
+    story.at(41)
+    assert story.value == 10
+    story.push(35, i=100)  # the session of 30 goes on until 45
+    assert story.value == 1
+    assert story.run.offline()["f"].to_list() == [1]
+    story.at(45)
+    assert story.value == 110
+
+
 def test_an_aggregate_selects_inside_sessions_that_all_events_form() -> None:
     story = Story(f=hr.count(where="i > 1", over=hr.session("10m")))
     story.push(0, i=2)

@@ -84,7 +84,15 @@ def unique_last(pairs: list[tuple[Any, Any]]) -> list[dict[str, Any]] | None:
     return [{"key": k, "value": v} for k, v in pairs]
 
 
-@operation("map", group=GROUP, params=(Kind.ANY, Kind.ANY), arity=(0, None), raw=True, result="map")
+@operation(
+    "map",
+    group=GROUP,
+    params=(Kind.ANY, Kind.ANY),
+    arity=(0, None),
+    raw=True,
+    result="map",
+    notes="by value, unless keys are constants",
+)
 def make_map(binder: Binder, *values: Value) -> Value:
     if len(values) % 2:
         raise binder.error(
@@ -100,7 +108,12 @@ def make_map(binder: Binder, *values: Value) -> Value:
         raise binder.mismatch(f"the keys of a map cannot be {key.spark}")
     t = Map(key, value)
     pairs = [pl.struct(k.expr.alias("key"), v.expr.alias("value")) for k, v in zip(keys, items, strict=True)]
-    return combined(t, pl.concat_list(pairs).cast(t.polars), (*keys, *items))
+    made = pl.concat_list(pairs).cast(t.polars)
+    known = [k.known for k in keys]
+    if None in known or len(set(map(str, known))) < len(known):
+        run = lambda xs: unique_last([tuple(p.values()) for p in xs])  # noqa: E731
+        made = per_value(run, made, returns=t)
+    return combined(t, made, (*keys, *items))
 
 
 @operation(

@@ -176,6 +176,11 @@ def _code_points(s: str, units: int) -> int:
     return units if s.isascii() else len(s.encode("utf-16-le")[: 2 * units].decode("utf-16-le", "replace"))
 
 
+def _units(s: str, characters: int) -> int:
+    """An offset in characters as Java's, in UTF-16 units."""
+    return characters if s.isascii() else len(s[:characters].encode("utf-16-le", "surrogatepass")) // 2
+
+
 @operation("regexp_count", group=GROUP, params=(String, String), raw=True, result="int")
 def regexp_count(binder: Binder, x: Value, pattern: Value) -> Value:
     x, pattern = _texts(binder, "regexp_count", (x, pattern), (String, String))
@@ -208,7 +213,7 @@ def regexp_substr(binder: Binder, x: Value, pattern: Value) -> Value:
 def regexp_instr(binder: Binder, x: Value, pattern: Value) -> Value:
     x, pattern = _texts(binder, "regexp_instr", (x, pattern), (String, String))
     _constant(binder, pattern)
-    find = _quietly(lambda s, p: m.start() + 1 if (m := pattern_of(p).python.search(s)) else 0)
+    find = _quietly(lambda s, p: _units(s, m.start()) + 1 if (m := pattern_of(p).python.search(s)) else 0)
     return combined(Int32, per_value(find, x.expr, pattern.expr, returns=Int32), (x, pattern))
 
 
@@ -246,10 +251,12 @@ def _split(s: str, p: str, limit: int) -> list[str]:
     return [*out, s[at:]]
 
 
-@operation("like", group="operators", params=(String, String, String), optional=1, raw=True, operator=True)
+@operation("like", group=GROUP, params=(String, String, String), optional=1, raw=True, result="boolean")
 def like(binder: Binder, x: Value, pattern: Value, escape: Value | None = None) -> Value:
     x, pattern = _texts(binder, "like", (x, pattern), (String, String))
     mark = "\\" if escape is None else str(escape.known)
+    if len(mark) != 1:
+        raise binder.mismatch("the escape of `like` must be one character, known when it is declared")
     if pattern.constant is not None and pattern.known is not None:
         try:
             parts = like_parts(pattern.known, mark)
@@ -260,7 +267,7 @@ def like(binder: Binder, x: Value, pattern: Value, escape: Value | None = None) 
     return combined(Bool, per_value(test, full(x, pattern), pattern.expr, returns=Bool), (x, pattern))
 
 
-@operation("ilike", group="operators", params=(String, String, String), optional=1, raw=True, operator=True)
+@operation("ilike", group=GROUP, params=(String, String, String), optional=1, raw=True, result="boolean")
 def ilike(binder: Binder, x: Value, pattern: Value, escape: Value | None = None) -> Value:
     x, pattern = _texts(binder, "ilike", (x, pattern), (String, String))
     lowered = [combined(String, v.expr.str.to_lowercase(), (v,)) for v in (x, pattern)]

@@ -200,7 +200,7 @@ def replace(x: Value, search: Value, by: Value | None = None) -> pl.Expr:
     if search.constant is not None and search.known == "":
         return full(x) if by is None else pl.when(by.expr.is_not_null()).then(x.expr)
     new = pl.lit("") if by is None else by.expr
-    if search.constant is not None and (by is None or by.constant is not None):
+    if search.known is not None and (by is None or by.known is not None):
         return x.expr.str.replace_all(search.expr, new, literal=True)
     return per_value(lambda s, a, b: s.replace(a, b) if a else s, x.expr, search.expr, new, returns=String)
 
@@ -257,7 +257,9 @@ def locate(part: Value, x: Value, start: Value | None = None) -> pl.Expr:
             return 0
         if s is None or p is None:
             return None
-        return 0 if at < 1 else s.find(p, at - 1) + 1
+        if at < 1:
+            return 0
+        return s.find(p, at - 1) + 1 if p else 1
 
     return per_value(find, x.expr, part.expr, start.expr, returns=Int32, nulls=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import functools
 from typing import TYPE_CHECKING, Any
 
@@ -205,12 +206,23 @@ def from_base64(x: Value) -> pl.Expr:
 
 @operation("decode", group=GROUP, params=(Bytes, String), returns=String, by_value=True)
 def decode(x: Value, charset: Value) -> pl.Expr:
-    return per_value(lambda b, c: b.decode(c, "replace"), x.expr, charset.expr, returns=String)
+    run = lambda b, c: b.decode(c, "replace") if _is_charset(c) else None  # noqa: E731
+    return per_value(run, x.expr, charset.expr, returns=String)
+
+
+def _is_charset(name: str) -> bool:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        return False
+    return True
 
 
 @operation("encode", group=GROUP, params=(String, String), returns=Bytes, by_value=True)
 def encode(x: Value, charset: Value) -> pl.Expr:
-    def run(s: str, c: str) -> bytes:
+    def run(s: str, c: str) -> bytes | None:
+        if not _is_charset(c):
+            return None
         name = {"UTF-16": "utf-16-be"}.get(c.upper(), c)
         mark = b"\xfe\xff" if c.upper() == "UTF-16" and s else b""
         return mark + s.encode(name, "replace")

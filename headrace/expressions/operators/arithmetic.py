@@ -144,8 +144,9 @@ def multiply(binder: Binder, a: Value, b: Value) -> Value:
 @operation("/", group="operators", params=(Kind.ANY, Kind.ANY), raw=True, operator=True)
 def divide(binder: Binder, a: Value, b: Value) -> Value:
     """A double, or a decimal where one side is one and the other no float."""
+    bare = a.type == Null  # a double even beside a decimal, though not behind one
     a, b = _aligned(binder, "/", a, b)
-    if not isinstance(a.type, Decimal):
+    if bare or not isinstance(a.type, Decimal):
         a, b = binder.cast(a, Float64), binder.cast(b, Float64)
     elif not isinstance(b.type, Decimal):
         b = binder.cast(b, a.type)
