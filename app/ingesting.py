@@ -152,7 +152,10 @@ def parsed(lines: Iterable[str | bytes]) -> Iterable[Mapping[str, Any] | Unparse
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = json.loads(line if isinstance(line, str) else line.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            yield Unparsed(f"the line is not UTF-8: {error.reason} at byte {error.start}")
+            continue
         except ValueError as error:
             yield Unparsed(f"the line is not JSON: {error}")
             continue
