@@ -21,11 +21,13 @@ from rich.logging import RichHandler
 
 from app.faust_app import HeadraceApp
 from app.kafka import Cluster, connect
+from app.repeats import Repeats
 from headrace.errors import HeadraceError, UnavailableError, UsageError
 from headrace.settings import Settings
 
 log = logging.getLogger("headrace")
 
+NOISY = ("aiokafka", "faust", "mode")
 DRAIN_SECONDS = 60.0
 AGAIN_SECONDS = 1.0  # a terminal and a parent process may both pass on the same Ctrl-C
 
@@ -43,11 +45,12 @@ def configure_logging(settings: Settings) -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
     handler.addFilter(_Told())
+    handler.addFilter(Repeats(*NOISY))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     log.setLevel(settings.log.level.upper())
-    for noisy in ("aiokafka", "faust", "mode"):
+    for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
