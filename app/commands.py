@@ -67,7 +67,7 @@ def ingest(
 
     settings = load_settings(config)
     project = load(config)
-    lines: Any = typer.get_text_stream("stdin")
+    lines: Any = typer.get_binary_stream("stdin")
     if file is not None:
         try:
             lines = file.open("rb")
@@ -156,10 +156,16 @@ def list_letters(
     """
     from collections import Counter, deque
 
-    from app.dead_letters import dead_letters
+    from rich.markup import escape
+
+    from app.dead_letters import REASONS, dead_letters
     from app.outside import outside
     from headrace.cli.telling import out, table, tell_json
+    from headrace.errors import UsageError, did_you_mean
 
+    if reason not in (None, *REASONS):
+        hint = did_you_mean(reason, REASONS) or f"The reasons are {', '.join(REASONS)}."
+        raise UsageError(f"there is no reason `{reason}`. {hint}")
     found = [
         letter
         for letter in dead_letters(outside(config))
@@ -171,10 +177,16 @@ def list_letters(
         return
     console = out()
     if not found:
-        console.print("There are no dead letters.")
+        of = "".join(
+            f" of {what} {which}" for what, which in (("reason", reason), ("source", source)) if which
+        )
+        console.print(f"There are no dead letters{escape(of)}.")
         return
     rows = [(x.id, x.at, x.reason, x.source, f"{x.topic}/{x.partition}@{x.offset}", x.detail) for x in shown]
-    console.print(table(None, ["id", "at", "reason", "source", "event", "detail"], rows))
+    made = table(None, ["id", "at", "reason", "source", "event", "detail"], rows)
+    for column in made.columns[:3]:
+        column.no_wrap = True
+    console.print(made)
     counts = ", ".join(f"{n:,} {name}" for name, n in Counter(x.reason for x in found).most_common())
     console.print(f"{len(found):,} in all: {counts}")
 

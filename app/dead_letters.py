@@ -14,6 +14,17 @@ from headrace.errors import UsageError
 from headrace.settings import Settings
 from headrace.topics import dead_letter_topic
 
+REASONS = (
+    "decode",
+    "schema_unknown",
+    "schema_mismatch",
+    "null_key",
+    "timestamp_missing",
+    "timestamp_future",
+    "transform",
+    "too_large",
+)
+"""Every reason that a worker writes."""
 OURS = ("reason", "detail", "source", "topic", "partition", "offset", "at")
 
 

@@ -12,7 +12,7 @@ import faust
 from app.kafka import Cluster
 from app.transport import RawTopic, RawTransport
 from app.transport.consumer import Flow
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, StateError
 
 log = logging.getLogger("headrace")
 
@@ -46,7 +46,12 @@ def faust_app(
 
     `standbys`: how many other workers the assignor names for each partition, to keep a copy of its state.
     """
-    Path(datadir).mkdir(parents=True, exist_ok=True)  # Faust would not make the folder above it
+    try:
+        Path(datadir).mkdir(parents=True, exist_ok=True)  # Faust would not make the folder above it
+    except OSError as exc:
+        raise StateError(
+            f"the folder {datadir} cannot be made: {exc.strerror}. Correct state.dir, or what may be written"
+        ) from None
     return HeadraceApp(
         group,
         broker=[f"kafka://{server}" for server in cluster.servers],

@@ -26,24 +26,25 @@ def history(for_: For = None, until_idle: UntilIdle = None, config: Config = DEF
 
     from app.embedding import embedded_parts
     from app.history import history as build
-    from app.process import configure_logging, run, wait_for_kafka
+    from app.process import configure_logging, run, said_in_the_log, wait_for_kafka
     from headrace import wire
     from headrace.loading import load
 
     for_seconds, idle_seconds = seconds(for_, "--for"), seconds(until_idle, "--until-idle")
     configure_logging(settings)
     wire.warm()
-    project = load(config)
-    with embedded_parts(settings, project) as settings:
-        cluster = wait_for_kafka(settings, time.sleep)
-        made = build(project, settings, cluster)
-        code = run(
-            made.app,
-            close=made.flow.close,
-            idle=lambda: made.flow.idle,
-            caught_up=lambda: made.flow.caught_up(made.end),
-            progress=lambda: made.flow.progress,
-            for_seconds=for_seconds,
-            until_idle=idle_seconds,
-        )
+    with said_in_the_log(settings):
+        project = load(config)
+        with embedded_parts(settings, project) as settings:
+            cluster = wait_for_kafka(settings, time.sleep, for_seconds)
+            made = build(project, settings, cluster)
+            code = run(
+                made.app,
+                close=made.flow.close,
+                idle=lambda: made.flow.idle,
+                caught_up=lambda: made.flow.caught_up(made.end),
+                progress=lambda: made.flow.progress,
+                for_seconds=for_seconds,
+                until_idle=idle_seconds,
+            )
     raise typer.Exit(code)

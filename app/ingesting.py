@@ -73,6 +73,11 @@ def ingest(
     found = project.source(source)
     if not isinstance(found, StreamSource):
         raise UsageError(f"`{source}` is a batch source: its files are written by whoever owns them")
+    if isinstance(records, str | bytes | Mapping) or hasattr(records, "columns"):
+        raise UsageError(
+            f"records are an iterable of mappings, one for each event, not {type(records).__name__}. "
+            "Write [record], or frame.to_dicts() of a Polars frame"
+        )
     if settings.kafka.embedded and not dry_run:
         raise UsageError(
             "kafka.bootstrap is `embedded`: that broker lives inside the process that started it. Set "
@@ -152,7 +157,10 @@ def parsed(lines: Iterable[str | bytes]) -> Iterable[Mapping[str, Any] | Unparse
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = json.loads(line if isinstance(line, str) else line.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            yield Unparsed(f"the line is not UTF-8: {error.reason} at byte {error.start}")
+            continue
         except ValueError as error:
             yield Unparsed(f"the line is not JSON: {error}")
             continue

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, start_http_server
 
+from headrace.errors import SettingsError
 from headrace.settings import MetricsSettings
 
 log = logging.getLogger("headrace")
@@ -19,7 +20,11 @@ def serve(registry: CollectorRegistry, settings: MetricsSettings) -> Iterator[No
     if settings.port is None:
         yield
         return
-    server, thread = start_http_server(settings.port, settings.host, registry)
+    try:
+        server, thread = start_http_server(settings.port, settings.host, registry)
+    except OSError as exc:
+        where = f"{settings.host}:{settings.port}"
+        raise SettingsError(f"metrics.port: nothing can be served at {where}: {exc.strerror}") from None
     log.info("metrics at http://%s:%d/metrics", settings.host, server.server_port)
     try:
         yield

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import faust
+import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
 from app.faust_app import HeadraceApp
 from app.kafka import Cluster, connect
-from headrace.errors import UnavailableError
+from app.repeats import Repeats
+from headrace.errors import HeadraceError, UnavailableError, UsageError
 from headrace.settings import Settings
 
 log = logging.getLogger("headrace")
 
+NOISY = ("aiokafka", "faust", "mode")
 DRAIN_SECONDS = 60.0
 AGAIN_SECONDS = 1.0  # a terminal and a parent process may both pass on the same Ctrl-C
 
@@ -39,11 +44,13 @@ def configure_logging(settings: Settings) -> None:
     else:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    handler.addFilter(_Told())
+    handler.addFilter(Repeats(*NOISY))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     log.setLevel(settings.log.level.upper())
-    for noisy in ("aiokafka", "faust", "mode"):
+    for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 
@@ -62,16 +69,59 @@ class _JsonFormatter(logging.Formatter):
         return orjson.dumps(said).decode()
 
 
-def wait_for_kafka(settings: Settings, sleep: Callable[[float], None]) -> Cluster:
-    """The cluster, once it answers; says what it waits for."""
-    attempt = 0
+class _Told(logging.Filter):
+    """Of an error of ours, which says what to do, one line and no traceback, though Faust tells of it once more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: object = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        found = record.exc_info[1] if record.exc_info else None
+        if found is None and isinstance(record.args, tuple) and record.args:
+            self._told = record.args[0]
+        if not isinstance(found, HeadraceError):
+            return True
+        if found is self._told:
+            return False
+        record.msg, record.args, record.exc_info = "stopping: %s", (found,), None
+        self._told = found
+        return True
+
+
+@contextmanager
+def said_in_the_log(settings: Settings) -> Iterator[None]:
+    """Where the log is JSON, an error of ours that ends the process is a line of it, too; elsewhere it passes."""
+    try:
+        yield
+    except HeadraceError as error:
+        if settings.log.format != "json":
+            raise
+        log.error("stopping: %s", error)
+        raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
+
+
+def wait_for_kafka(
+    settings: Settings,
+    sleep: Callable[[float], None],
+    patience: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Cluster:
+    """The cluster, once it answers; says what it waits for.
+
+    With `patience`, after so many seconds (of `clock`) the UnavailableError is raised.
+    """
+    attempt, end = 0, math.inf if patience is None else clock() + patience
     while True:
         try:
-            return connect(settings.kafka)
+            return connect(settings.kafka, timeout=max(min(5.0, end - clock()), 0.1))
         except UnavailableError as exc:
             attempt += 1
+            left = end - clock()
+            if left <= 0:
+                raise
             log.warning("waiting for Kafka: %s", exc)
-            sleep(min(0.5 * 2**attempt, 10.0))
+            sleep(min(0.5 * 2**attempt, 10.0, left))
 
 
 def run(

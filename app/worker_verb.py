@@ -46,25 +46,26 @@ def worker(for_: For = None, until_idle: UntilIdle = None, config: Config = DEFA
     from app.embedding import embedded_parts
     from app.features import features
     from app.metrics_server import serve
-    from app.process import configure_logging, run, wait_for_kafka
+    from app.process import configure_logging, run, said_in_the_log, wait_for_kafka
     from headrace import wire
     from headrace.loading import load
 
     for_seconds, idle_seconds = seconds(for_, "--for"), seconds(until_idle, "--until-idle")
     configure_logging(settings)
     wire.warm()
-    project = load(config)
-    with embedded_parts(settings, project) as settings:
-        cluster = wait_for_kafka(settings, time.sleep)
-        made = features(project, settings, cluster)
-        with serve(made.engine.metrics.registry, settings.metrics):
-            code = run(
-                made.app,
-                close=made.close,
-                idle=lambda: made.engine.idle,
-                caught_up=lambda: made.engine.caught_up(made.topics),
-                progress=lambda: made.engine.progress,
-                for_seconds=for_seconds,
-                until_idle=idle_seconds,
-            )
+    with said_in_the_log(settings):
+        project = load(config)
+        with embedded_parts(settings, project) as settings:
+            cluster = wait_for_kafka(settings, time.sleep, for_seconds)
+            made = features(project, settings, cluster)
+            with serve(made.engine.metrics.registry, settings.metrics):
+                code = run(
+                    made.app,
+                    close=made.close,
+                    idle=lambda: made.engine.idle,
+                    caught_up=lambda: made.engine.caught_up(made.topics),
+                    progress=lambda: made.engine.progress,
+                    for_seconds=for_seconds,
+                    until_idle=idle_seconds,
+                )
     raise typer.Exit(code)

@@ -63,7 +63,11 @@ class Asked:
 def asked(
     project: Project, view: str | FeatureView, keys: Sequence[Key], features: Sequence[str] | None, store: str
 ) -> Asked:
-    """What a read asks for. UsageError for a view, feature, key or store that is not there."""
+    """What a read asks for; a text is one feature. UsageError for a view, feature, key or store that is not there."""
+    if isinstance(keys, str | bytes | Mapping):
+        raise UsageError(f"keys are a list, one for each entity: write [{keys!r}]")
+    if isinstance(features, str):
+        features = [features]
     if store != "online":
         raise UsageError(f"no store `{store}` to read from: use store='online'")
     found = project.view(view if isinstance(view, str) else view.id)

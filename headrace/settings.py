@@ -36,6 +36,23 @@ def _address(value: object) -> Address:
     return Address(value)
 
 
+def _servers(value: object) -> Address:
+    address = _address(value)
+    if address != EMBEDDED:
+        for server in address.split(","):
+            host, colon, port = server.strip().rpartition(":")
+            if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536 or "/" in host:
+                raise ValueError(f"expected 'embedded' or 'host:port,host:port', got {str(address)!r}")
+    return address
+
+
+def _store(value: object) -> object:
+    scheme, separator, _ = str(value).partition("://")
+    if separator and scheme != "s3":
+        raise ValueError(f"expected a folder or 's3://bucket/prefix', got {value!r}")
+    return value
+
+
 def _micros(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, str):
         raise ValueError(f"a duration is a text such as '60s' or '100ms', not {value!r}")
@@ -63,6 +80,7 @@ def _listed(value: object) -> object:
 Micros = Annotated[int, BeforeValidator(_micros)]
 """A duration, in microseconds."""
 Located = Annotated[Address, BeforeValidator(_address), PlainSerializer(masked, when_used="json")]
+Servers = Annotated[Address, BeforeValidator(_servers), PlainSerializer(masked, when_used="json")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -76,7 +94,7 @@ class Section(BaseModel):
 class KafkaSettings(Section):
     """Where Kafka is, and who we are to it. `instance` names this worker for static membership."""
 
-    bootstrap: Located = Address(EMBEDDED)
+    bootstrap: Servers = Address(EMBEDDED)
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
     sasl_username: str | None = None
@@ -113,7 +131,7 @@ class RedisSettings(Section):
 class HistorySettings(Section):
     """Where history is: a folder or an ``s3://`` address; a commit `every` (us) or at so many `events`."""
 
-    uri: str = "data/history"
+    uri: Annotated[str, BeforeValidator(_store)] = "data/history"
     every: Micros = 60 * SECOND
     events: Count = 500_000
     endpoint: Located | None = None

@@ -90,7 +90,12 @@ class StateStore:
         self._options.disable_wal = changelogged
         self._looking = beside is not None
         if beside is None:
-            path.mkdir(parents=True, exist_ok=True)
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+            except OSError as exc:
+                raise StateError(
+                    f"the state folder {path} cannot be made: {exc.strerror}. Correct state.dir, or what may be written"
+                ) from None
         elif not (path / "CURRENT").exists():
             raise StateError(f"there is no state folder {path}")
         self._db = _open(path, cache_bytes, beside)

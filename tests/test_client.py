@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 import redis
 
@@ -119,6 +120,19 @@ def test_a_dry_run_of_ingest_judges_each_record(store: FeatureStore) -> None:
     answer = store.ingest("payments", [{"payment_id": 1}], dry_run=True)
     assert (answer["accepted"], answer["rejected"]) == (0, 1)
     assert answer["diagnostics"][0]["field"] == "payment_id"
+
+
+def test_one_feature_may_be_named_alone_and_keys_are_a_list(store: FeatureStore) -> None:
+    assert store.get_online_features("spend", 42, "spend_48h") == {"spend_48h": 12.5}
+    for keys in ("42", {"customer_id": 42}):
+        with pytest.raises(UsageError, match="keys are a list, one for each entity"):
+            store.multi_get_online_features("spend", keys)  # type: ignore[arg-type]
+
+
+def test_records_that_are_no_list_of_events_are_a_wrong_call(store: FeatureStore) -> None:
+    for records in ({"payment_id": "p"}, pl.DataFrame({"payment_id": ["p"]}), '{"payment_id": "p"}'):
+        with pytest.raises(UsageError, match="records are an iterable of mappings"):
+            store.ingest("payments", records, dry_run=True)  # type: ignore[arg-type]
 
 
 def test_definitions_are_given_as_plain_values(tmp_path: Path) -> None:

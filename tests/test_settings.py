@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -138,6 +139,22 @@ def test_addresses_of_others_are_not_made_paths(tmp_path: Path) -> None:
             {},
             "config/headrace.toml: [kafka] `bootstrap`: expected a text",
         ),
+        *(
+            (
+                "",
+                {"HEADRACE_KAFKA__BOOTSTRAP": wrong},
+                f"HEADRACE_KAFKA__BOOTSTRAP: expected 'embedded' or 'host:port,host:port', got '{wrong}'",
+            )
+            for wrong in ("broker", "broker:kafka", "broker:0", "a:9092,b", "kafka://a:9092")
+        ),
+        *(
+            (
+                "",
+                {"HEADRACE_HISTORY__URI": wrong},
+                f"HEADRACE_HISTORY__URI: expected a folder or 's3://bucket/prefix', got '{wrong}'",
+            )
+            for wrong in ("gs://bucket/history", "http://server/history")
+        ),
         (
             "[history]\nevery = 60\n",
             {},
@@ -239,3 +256,23 @@ def test_every_key_of_the_spec_has_its_variable() -> None:
     known = set(variables(Settings))
     assert {f"HEADRACE_{name}" for name in SPEC.split()} <= known
     assert "HEADRACE_HOME" not in known
+
+
+WITHOUT_USE = {"api.host", "api.port", "api.tokens", "history.allow_http"}
+IN_THE_ENVIRONMENT = {"kafka.sasl_password", "history.secret_key"}
+
+
+@pytest.mark.parametrize("file", ["config/headrace.toml", "headrace/cli/example/headrace.toml"])
+def test_the_files_that_ship_name_every_setting(file: str) -> None:
+    lines = (Path(__file__).parents[1] / file).read_text("utf-8").splitlines()
+    section, named = "", set()
+    for line in lines:
+        if line.startswith("["):
+            section = line.strip("[]") + "."
+        elif found := re.match(r"(?:# )?([a-z_]+) = ", line):
+            named.add(section + found[1])
+    known = {v.removeprefix("HEADRACE_").lower().replace("__", ".") for v in variables(Settings)}
+    assert named == known - WITHOUT_USE - IN_THE_ENVIRONMENT
+    text = "\n".join(lines)
+    secrets = {f"HEADRACE_{name.upper().replace('.', '__')}" for name in IN_THE_ENVIRONMENT}
+    assert not [variable for variable in secrets if variable not in text]

@@ -109,6 +109,9 @@ def list_jobs(config: Config = DEFAULT_CONFIG, json_: Json = False) -> None:
     if json_:
         tell_json([r.told() for r in records])
         return
+    if not records:
+        out().print("There are no jobs yet.")
+        return
     rows = [
         (r.id, r.arguments.get("view"), r.state, f"{len(r.finished)}/{r.parts}", r.error) for r in records
     ]

@@ -65,17 +65,18 @@ def _watch(store: FeatureStore, view: FeatureView, look: Any, every: float, as_j
     import orjson
     from rich.live import Live
 
-    from headrace.cli.telling import out
+    from headrace.cli.telling import out, sayable
 
     try:
         if as_json:
-            before: object = None
+            before = b""
             while True:
                 rows = look()
-                if rows != before:
+                now = orjson.dumps(sayable([_plain(view, row, 0) for row in rows]), default=str)
+                if now != before:  # as text: a NaN is not equal to itself
                     told = [_plain(view, row, time.time_ns() // 1000) for row in rows]
-                    typer.echo(orjson.dumps(told, default=str).decode())
-                before = rows
+                    typer.echo(orjson.dumps(sayable(told), default=str).decode())
+                before = now
                 time.sleep(every)
         with Live(console=out(), auto_refresh=False) as live:
             while True:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -24,8 +25,22 @@ def tell_json(value: Any) -> None:
     """One JSON document on standard output."""
     import orjson
 
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2, default=_plain)
+    text = orjson.dumps(sayable(value), option=orjson.OPT_INDENT_2, default=_plain)
     sys.stdout.write(text.decode() + "\n")
+
+
+def sayable(value: Any) -> Any:
+    """The same, with NaN and the infinities as the texts that Redis holds: JSON has no numbers for them.
+
+    orjson would make them null, which is another value.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, Mapping):
+        return {k: sayable(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [sayable(v) for v in value]
+    return value
 
 
 def _plain(value: object) -> object:

@@ -6,6 +6,7 @@ purpose; with ``--json`` it is a problem document (RFC 9457) on standard output.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,7 +50,18 @@ class Verbs(typer.Typer):
 
     def command(self, *args: Any, **options: Any) -> Callable[[Any], Any]:
         options.setdefault("cls", Verb)
-        return super().command(*args, **options)
+        made = super().command
+
+        def decorate(verb: Any) -> Any:
+            options.setdefault("help", _flowing(inspect.getdoc(verb) or ""))
+            return made(*args, **options)(verb)
+
+        return decorate
+
+
+def _flowing(text: str) -> str:
+    """Paragraphs without the line breaks that the source needs: the terminal has its own width."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def verbs(help: str) -> Verbs:

@@ -73,10 +73,10 @@ def parse_address(url: str) -> Address:
     """
     try:
         options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
-    except ValueError as exc:
+    except ValueError:
         got = f"{urlsplit(url).scheme}://..." if "://" in url else "no scheme"
         raise SettingsError(
-            f"redis.url: expected redis://, rediss:// or unix://, got {got} ({type(exc).__name__})."
+            f"redis.url: expected redis://, rediss:// or unix://, got {got}."
             " Write it as redis://[user:password@]host:port[/database]"
         ) from None
     kind = options.get("connection_class")

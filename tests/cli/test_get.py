@@ -53,6 +53,14 @@ def test_values_are_typed_for_programs(shop: tuple[str, dict[str, str]]) -> None
     }
 
 
+def test_not_a_number_is_no_null_for_programs(shop: tuple[str, dict[str, str]]) -> None:
+    config, env = shop
+    with redis.Redis.from_url(env["HEADRACE_REDIS__URL"]) as client:
+        client.hset(f"{env['HEADRACE_PROJECT']}:spend@1:43", mapping={"spend_48h": "NaN"})
+    answer = CliRunner(env=env).invoke(app, ["get", "spend", "43", "--config", config, "--json"])
+    assert json.loads(answer.stdout)[0]["features"] == {"spend_48h": "NaN", "last_country": None}
+
+
 def test_values_are_shown_with_their_freshness(shop: tuple[str, dict[str, str]]) -> None:
     config, env = shop
     answer = CliRunner(env=env).invoke(
@@ -92,6 +100,21 @@ def test_watching_as_json_prints_a_line_when_values_change(
     _watch(store, store.project.view("spend"), looks(*ROWS), 0.0, True)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line[0]["features"]["spend_48h"] for line in lines] == [1.0, 2.5]
+
+
+def test_a_number_that_json_lacks_is_the_text_of_redis_and_printed_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        OnlineFeatures(
+            {"customer_id": 42}, {"spend_48h": float(x), "last_country": None}, "found", written_at=0
+        )
+        for x in ("nan", "nan", "inf", "-inf")
+    ]
+    store = FeatureStore(write_config(tmp_path / "config", ""))
+    _watch(store, store.project.view("spend"), looks(*rows), 0.0, True)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line[0]["features"]["spend_48h"] for line in lines] == ["NaN", "Infinity", "-Infinity"]
 
 
 def test_watching_ends_with_ctrl_c_and_leaves_the_last_values(

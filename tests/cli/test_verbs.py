@@ -287,6 +287,33 @@ def test_ingest_tells_what_is_wrong_with_each_line(config: str, tmp_path: Path) 
     assert "1 would be accepted, 4 rejected" in out
 
 
+def test_bytes_on_standard_input_that_are_no_text_are_one_rejected_line(config: str) -> None:
+    given = b'\xef\xbb\xbf{"payment_id": "p"}\n\xff\xfe\n{}\n'
+    answer = CliRunner().invoke(
+        app, ["ingest", "payments", "--dry-run", "--config", config, "--json"], input=given
+    )
+    reasons = [d["reason"] for d in json.loads(answer.stdout)["diagnostics"]]
+    assert (answer.exit_code, len(reasons)) == (1, 3)
+    assert reasons[0].startswith("expected a value")
+    assert reasons[1] == "the line is not UTF-8: invalid start byte at byte 0"
+
+
+def test_an_unknown_reason_of_dead_letters_is_a_wrong_call(config: str) -> None:
+    env = {"HEADRACE_KAFKA__BOOTSTRAP": "127.0.0.1:1"}
+    code, _, err = run("dead-letters", "list", "--reason", "schema_unknwn", "--config", config, env=env)
+    assert code == 2
+    assert "there is no reason `schema_unknwn`. Did you mean `schema_unknown`?" in err
+
+
+def test_without_jobs_the_list_says_so(config: str) -> None:
+    assert run("jobs", "list", "--config", config)[:2] == (0, "There are no jobs yet.\n")
+
+
+def test_help_flows_with_the_width_of_the_terminal() -> None:
+    lines = run("worker", "--help")[1].splitlines()
+    assert [line for line in lines if "before it ends, within a minute; a second one ends at once." in line]
+
+
 def test_ingest_into_an_embedded_broker_says_where_to_send(config: str) -> None:
     code, _, err = run("ingest", "payments", "--config", config)
     assert code == 2

@@ -26,6 +26,13 @@ def test_a_folder_has_one_user(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_folder_that_cannot_be_made_is_a_setting_to_correct(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(StateError, match=rf"state folder {path} cannot be made: .*Correct state\.dir"):
+            StateStore(path, "shop")
+
+
 def test_a_table_keeps_its_number(tmp_path: Path) -> None:
     store = StateStore(tmp_path / "s", "shop")
     numbers = [store.table_id(name) for name in ("a", "b", "a")]
