@@ -28,6 +28,7 @@ from app.features import declare, group_of
 from app.kafka import Cluster, connect
 from headrace.errors import PositionError, StateError, UnavailableError, UsageError
 from headrace.history.access import options_of
+from headrace.history.account import position_name, writer_of
 from headrace.history.positions import Place
 from headrace.history.storage import named_errors, table_uri
 from headrace.offline.jobs import Running
@@ -118,13 +119,15 @@ def backfill(
     end: int | None,
     limit: int | None,
     job: Running,
+    allow_gaps: bool = False,
 ) -> None:
     """Build the view's state of events from `first` (event time, microseconds; None: as the view declares) that are in
     history, and hand it over: the stream goes on where history ends, or at the first record of `end` (record time).
     Workers then write its entities online, at most `limit` a second.
 
     Returns at once if that was done before. UsageError for a view that has no state to be built, StateError for one
-    that began without history or whose history and log leave a gap, UnavailableError.
+    that began without history or whose history and log leave a gap, PositionError if history has lost events and
+    `allow_gaps` does not let it, UnavailableError.
     """
     install()
     step = failpoint(settings.failpoint)
@@ -142,7 +145,7 @@ def backfill(
     if not declared:
         _alone(cluster, settings.project, view)
     first = earliest(view.view.backfill, now_us()) if first is None else first
-    handover, events = _plan(settings, stage, view, topics, known, end)
+    handover, events = _plan(settings, stage, view, topics, known, end, allow_gaps)
     handover = replace(handover, limit=limit)
     wanted = partial(_wanted, job)
     shuffled = None if view.repartition is None else by_hash(lambda key: target_of(key, handover.partitions))
@@ -280,16 +283,17 @@ def _plan(
     topics: Topics,
     known: Mapping[str, TopicInfo],
     end: int | None,
+    allow_gaps: bool,
 ) -> tuple[Handover, DeltaEvents]:
     """Where history ends, in one version of its table, and that version's events."""
     stream, name, options = stage.source, settings.project, options_of(settings)
-    events = DeltaEvents.open(stream, table_uri(settings.history.uri, name, stream.name), options)
+    uri = table_uri(settings.history.uri, name, stream.name)
+    events = DeltaEvents.open(stream, uri, options, project=name, allow_gaps=allow_gaps)
     places = {(t, p): topics.bounds(t, p) for t in stream.topics for p in range(known[t].partitions)}
     with named_errors(events.uri):
         table = DeltaTable(events.uri, version=events.version, storage_options=options)
-        kept = {
-            (t, p): table.transaction_version(f"headrace/{name}/{stream.name}/{t}/{p}") for t, p in places
-        }
+        writer = writer_of(name, stream.name)
+        kept = {place: table.transaction_version(position_name(writer, place)) for place in places}
     at_most = {} if end is None else {(t, p): topics.offset_at(t, p, end // 1000) for t, p in places}
     until = until_of(places, kept, at_most, stream.name)
     again = {}

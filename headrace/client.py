@@ -177,6 +177,7 @@ class FeatureStore:
         known: Known = "happened",
         events: Frames = None,
         at_version: AtVersion = None,
+        allow_gaps: bool = False,
         options: TrainingOptions | None = None,
     ) -> TrainingSet:
         """The rows of `spine` in their order, its columns as they are, and each feature as of the row's own instant.
@@ -187,13 +188,14 @@ class FeatureStore:
         was there by then. `events` gives frames by source in place of history; `at_version` repeats an earlier
         training set, or reads that version of history. An entity never seen reads as over no events.
 
-        A Polars frame whose `metadata` says what it is made of. UsageError, StateError, UnavailableError.
+        A Polars frame whose `metadata` says what it is made of. PositionError names events that history has lost, which
+        `allow_gaps` goes on without. UsageError, StateError, UnavailableError.
         """
         from headrace.offline.opening import opening
         from headrace.offline.training import Options, training_set
 
         given = replace(options or Options(), timestamp=timestamp, strict=strict, known=known)
-        opened = opening(self.project, self.settings, events, at_version)
+        opened = opening(self.project, self.settings, events, at_version, allow_gaps)
         return training_set(self.project, spine, features, opened, given)
 
     async def atraining_set(self, spine: Any, features: Features, **options: Any) -> TrainingSet:
@@ -207,6 +209,8 @@ class FeatureStore:
         end: str | datetime,
         step: str | timedelta,
         stores: Sequence[str] = ("offline",),
+        *,
+        allow_gaps: bool = False,
     ) -> Job:
         """Write every entity's values at `start`, `start` + `step`, ... and `end` to the view's Delta table.
 
@@ -218,7 +222,7 @@ class FeatureStore:
         if tuple(stores) != ("offline",):
             raise UsageError(f"materialize writes to the offline store: stores=('offline',), not {stores!r}")
         found = self.project.view(view if isinstance(view, str) else view.id)
-        return submit_materialize(self.project, self.settings, found, start, end, step)
+        return submit_materialize(self.project, self.settings, found, start, end, step, allow_gaps)
 
     def backfill(
         self,
@@ -226,6 +230,8 @@ class FeatureStore:
         start: str | datetime | None = None,
         end: str | datetime | None = None,
         limit: int | None = None,
+        *,
+        allow_gaps: bool = False,
     ) -> Job:
         """Build the view's online state from history and hand it over to the stream where history ends: no event
         twice, none missing, while workers run.
@@ -239,12 +245,15 @@ class FeatureStore:
         from headrace.offline.submitting import submit_backfill
 
         found = self.project.view(view if isinstance(view, str) else view.id)
-        return submit_backfill(self.project, self.settings, found, start, end, limit)
+        return submit_backfill(self.project, self.settings, found, start, end, limit, allow_gaps)
 
-    def verify(self, view: str | FeatureView, *, sample: int = 1_000, seed: int = 0) -> Verified:
+    def verify(
+        self, view: str | FeatureView, *, sample: int = 1_000, seed: int = 0, allow_gaps: bool = False
+    ) -> Verified:
         """What the online store serves of sampled entities, against what history says; see `Verified`.
 
-        UnavailableError, StateError where there is no history, UsageError for a view that is not online.
+        UnavailableError, StateError where there is no history, PositionError where history has a gap, UsageError for a
+        view that is not online.
         """
         from headrace.offline.opening import opening
         from headrace.offline.verifying import verify
@@ -254,7 +263,7 @@ class FeatureStore:
         _ = self._reader  # says what to do where redis.url is `embedded`
         return verify(
             plan,
-            opening(self.project, settings, None, None)(plan.source.source),
+            opening(self.project, settings, None, None, allow_gaps)(plan.source.source),
             url=settings.redis.url,
             project=settings.project,
             now=settings.clock if isinstance(settings.clock, int) else time.time_ns() // 1000,
@@ -264,9 +273,11 @@ class FeatureStore:
             versions=tuple(v.version for v in self.project.views.versions(found.name)),
         )
 
-    async def averify(self, view: str | FeatureView, *, sample: int = 1_000, seed: int = 0) -> Verified:
+    async def averify(
+        self, view: str | FeatureView, *, sample: int = 1_000, seed: int = 0, allow_gaps: bool = False
+    ) -> Verified:
         """As `verify`, for asyncio."""
-        return await asyncio.to_thread(self.verify, view, sample=sample, seed=seed)
+        return await asyncio.to_thread(self.verify, view, sample=sample, seed=seed, allow_gaps=allow_gaps)
 
     def status(self) -> dict[str, Any]:
         """Whether the parts answer, how far the consumers lag, and how many dead letters there are."""

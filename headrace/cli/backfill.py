@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headrace.cli.typed import DEFAULT_CONFIG, Config, Json, Verbs, verbs
+from headrace.cli.typed import DEFAULT_CONFIG, AllowGaps, Config, Json, Verbs, verbs
 
 if TYPE_CHECKING:
     from headrace.offline.jobs import JobFolder
@@ -43,6 +43,7 @@ def backfill(
     to: To = None,
     step: Step = None,
     limit: Limit = None,
+    allow_gaps: AllowGaps = False,
     config: Config = DEFAULT_CONFIG,
     json_: Json = False,
 ) -> None:
@@ -65,11 +66,11 @@ def backfill(
 
     with FeatureStore(config) as store, shown_progress() as progress:
         if step is None:
-            job = store.backfill(view, from_, to, limit)
+            job = store.backfill(view, from_, to, limit, allow_gaps=allow_gaps)
         elif from_ is None or to is None:
             raise UsageError("--step is for a range: give --from and --to, too")
         else:
-            job = store.materialize(view, from_, to, step)
+            job = store.materialize(view, from_, to, step, allow_gaps=allow_gaps)
         try:
             while True:
                 progress(job.id, *job.progress)

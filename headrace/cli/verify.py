@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headrace.cli.typed import DEFAULT_CONFIG, Config, Json
+from headrace.cli.typed import DEFAULT_CONFIG, AllowGaps, Config, Json
 
 if TYPE_CHECKING:
     from headrace.offline.verifying import Verified
@@ -22,6 +22,7 @@ def verify(
     view: View,
     sample: Sample = 1_000,
     seed: Seed = 0,
+    allow_gaps: AllowGaps = False,
     config: Config = DEFAULT_CONFIG,
     json_: Json = False,
 ) -> None:
@@ -29,7 +30,7 @@ def verify(
 
     Prints the share that is right, and each value that is not, with its reason: lost, twice, expired, version, late,
     history, float, unreadable, value. Entities with events that history has not kept yet are told apart. The exit code
-    is 1 if anything differs.
+    is 1 if anything differs, or if history itself has lost events, which are named.
 
     Example: [bold]headrace verify customer_spend --sample 10000[/bold]
     """
@@ -37,7 +38,7 @@ def verify(
     from headrace.client import FeatureStore
 
     with FeatureStore(config) as store:
-        found = store.verify(view, sample=sample, seed=seed)
+        found = store.verify(view, sample=sample, seed=seed, allow_gaps=allow_gaps)
     if json_:
         tell_json(found.told())
     else:

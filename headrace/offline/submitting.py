@@ -27,6 +27,7 @@ def submit_materialize(
     start: str | datetime,
     end: str | datetime,
     step: str | timedelta,
+    allow_gaps: bool = False,
 ) -> Job:
     """As `FeatureStore.materialize`."""
     plan = project.plan(view)
@@ -34,7 +35,7 @@ def submit_materialize(
         at = instants(parse_instant(start), parse_instant(end), parse_duration(step))
     except ValueError as exc:
         raise UsageError(f"materialize: {exc}") from None
-    events = opening(project, settings, None, None)(plan.source.source)
+    events = opening(project, settings, None, None, allow_gaps)(plan.source.source)
     uri = view_uri(settings.history.uri, settings.project, view.id)
     folder = folder_of(settings)
     arguments = {"view": view.id, "fingerprint": plan.fingerprint, "at": [at[0], at[-1], len(at)]}
@@ -51,6 +52,7 @@ def submit_backfill(
     start: str | datetime | None,
     end: str | datetime | None,
     limit: int | None,
+    allow_gaps: bool = False,
 ) -> Job:
     """As `FeatureStore.backfill`."""
     refuse_updates(project.plan(view).source.source)
@@ -69,4 +71,6 @@ def submit_backfill(
     folder = folder_of(settings)
     arguments = {"view": view.id, "fingerprint": project.plan(view).fingerprint, "at": [first, last]}
     record = folder.submit("backfill", arguments)
-    return Job.start(folder, record, lambda job: run(project, settings, view.id, first, last, limit, job))
+    return Job.start(
+        folder, record, lambda job: run(project, settings, view.id, first, last, limit, job, allow_gaps)
+    )
