@@ -247,13 +247,11 @@ class FeatureStore:
         found = self.project.view(view if isinstance(view, str) else view.id)
         return submit_backfill(self.project, self.settings, found, start, end, limit, allow_gaps)
 
-    def verify(
-        self, view: str | FeatureView, *, sample: int = 1_000, seed: int = 0, allow_gaps: bool = False
-    ) -> Verified:
+    def verify(self, view: str | FeatureView, *, sample: int = 1_000, seed: int = 0) -> Verified:
         """What the online store serves of sampled entities, against what history says; see `Verified`.
 
-        UnavailableError, StateError where there is no history, PositionError where history has a gap, UsageError for a
-        view that is not online.
+        Events that history itself has lost are named in `gaps`. UnavailableError, StateError where there is no history,
+        UsageError for a view that is not online.
         """
         from headrace.offline.opening import opening
         from headrace.offline.verifying import verify
@@ -263,7 +261,7 @@ class FeatureStore:
         _ = self._reader  # says what to do where redis.url is `embedded`
         return verify(
             plan,
-            opening(self.project, settings, None, None, allow_gaps)(plan.source.source),
+            opening(self.project, settings, None, None, allow_gaps=True)(plan.source.source),
             url=settings.redis.url,
             project=settings.project,
             now=settings.clock if isinstance(settings.clock, int) else time.time_ns() // 1000,
@@ -273,11 +271,9 @@ class FeatureStore:
             versions=tuple(v.version for v in self.project.views.versions(found.name)),
         )
 
-    async def averify(
-        self, view: str | FeatureView, *, sample: int = 1_000, seed: int = 0, allow_gaps: bool = False
-    ) -> Verified:
+    async def averify(self, view: str | FeatureView, *, sample: int = 1_000, seed: int = 0) -> Verified:
         """As `verify`, for asyncio."""
-        return await asyncio.to_thread(self.verify, view, sample=sample, seed=seed, allow_gaps=allow_gaps)
+        return await asyncio.to_thread(self.verify, view, sample=sample, seed=seed)
 
     def status(self) -> dict[str, Any]:
         """Whether the parts answer, how far the consumers lag, and how many dead letters there are."""

@@ -8,9 +8,9 @@ Refuses to say why events are gone, and to bring them back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -45,6 +45,13 @@ class Gap:
         word = "event" if self.events == 1 else "events"
         where = "at" if exact else "among the"
         return f"{self.topic}/{self.partition} lacks {self.events} {word} {where} offsets {', '.join(runs)}{more}"
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Self:
+        """The gap that `told` tells."""
+        return cls(
+            told["topic"], told["partition"], told["events"], tuple((a, b) for a, b in told["offsets"])
+        )
 
     def told(self) -> dict[str, Any]:
         """As plain values."""

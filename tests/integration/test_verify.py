@@ -169,8 +169,20 @@ def test_events_that_history_lost_are_found(config: Path, client: redis.Redis) -
     table = DeltaTable(config.parent / "lake/shop/sources/pay")
     table.delete("user = 'u27' and amount > 20")
     table.delete("user = 'u28' and amount < 3")
-    told = verified(config)[1]
+    code, told = verified(config)
     assert {(m["entity"], m["reason"]) for m in told["mismatches"]} == {("u27", "history"), ("u28", "twice")}
+    assert code == 1
+
+
+def test_events_that_history_lost_are_named_and_fail_unless_that_is_allowed(config: Path) -> None:
+    keep(config.parent, [{"user": "u40", "amount": 1.0, "at": NOW - timedelta(days=40)}], 300, NOW)
+    DeltaTable(config.parent / "lake/shop/sources/pay").delete("_offset = 300")  # of nobody who is served
+    code, told = verified(config)
+    assert (code, told["mismatches"]) == (1, [])
+    assert told["gaps"] == [{"topic": "pay", "partition": 0, "events": 1, "offsets": [[300, 301]]}]
+    assert verified(config, "--allow-gaps")[0] == 0
+    said = CliRunner().invoke(app, ["verify", "spend", "--config", str(config)])
+    assert "history has lost events: pay/0 lacks 1 event at offsets 300" in said.stdout
 
 
 def test_people_are_told_in_a_table(config: Path, client: redis.Redis) -> None:
