@@ -247,6 +247,18 @@ class FeatureStore:
         found = self.project.view(view if isinstance(view, str) else view.id)
         return submit_backfill(self.project, self.settings, found, start, end, limit, allow_gaps)
 
+    def refresh(self, view: str | FeatureView, limit: int | None = None) -> Job:
+        """Compute a view on a batch source from its files now, and write it offline and online, whole.
+
+        `limit`: how many entities a second are written to Redis. The job runs in a thread; an unfinished one is taken
+        up. `headrace jobs` does this at the view's ``refresh=`` by itself. UsageError for a view on a stream,
+        StateError where there are no files.
+        """
+        from headrace.offline.submitting import submit_refresh
+
+        found = self.project.view(view if isinstance(view, str) else view.id)
+        return submit_refresh(self.project, self.settings, found, limit)
+
     def verify(self, view: str | FeatureView, *, sample: int = 1_000, seed: int = 0) -> Verified:
         """What the online store serves of sampled entities, against what history says; see `Verified`.
 

@@ -154,20 +154,13 @@ def _sampled_online(client: redis.Redis, space: KeySpace, n: int, seed: int, url
     try:
         cursor = 0
         while True:
-            cursor, keys = cast(
-                "tuple[int, list[bytes]]", client.scan(cursor, match=_glob(space), count=5_000)
-            )
+            cursor, keys = cast("tuple[int, list[bytes]]", client.scan(cursor, match=space.glob, count=5_000))
             texts = [space.entity_text(key.decode()) for key in keys]
             kept = _smallest(pl.concat([kept, pl.Series(texts, dtype=pl.String).drop_nulls()]), n, seed)
             if cursor == 0:
                 return kept.to_list()
     except (redis.ConnectionError, redis.TimeoutError) as exc:
         raise UnavailableError(f"Redis at {parse_address(url)}: {exc}") from exc
-
-
-def _glob(space: KeySpace) -> str:
-    escaped = "".join(f"\\{c}" if c in "*?[]\\^" else c for c in space.prefix)
-    return f"{escaped}*{space.suffix}"
 
 
 def _smallest(texts: pl.Series, n: int, seed: int) -> pl.Series:
