@@ -125,7 +125,7 @@ class Jobs:
     def _due(self, view: FeatureView) -> int:
         """When the next refresh is due (microseconds): at once, if one has not ended or there was none."""
         known = refreshes(self._folder, self._store.project.plan(view))
-        if not known or known[-1].state != "done":
+        if not known or known[-1].state not in ("done", "cancelled"):
             return 0
         assert view.refresh is not None
         return int(known[-1].arguments["begun"]) + view.refresh

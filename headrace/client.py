@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeGuard
 
 from headrace.asking import Key, OnlineFeatures, asked, entity_of, with_keys
 from headrace.definitions import FeatureView
@@ -22,6 +22,7 @@ from headrace.errors import UsageError
 from headrace.loading import Project, load
 from headrace.online.read import OnlineReader
 from headrace.service import service
+from headrace.serving import serving
 from headrace.settings import EMBEDDED, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -107,12 +108,38 @@ class FeatureStore:
         *,
         store: Literal["online", "offline"] = "online",
     ) -> list[OnlineFeatures]:
-        """The features of several entities with status and freshness, in the order of `keys`."""
-        wanted = asked(self.project, view, keys, features, store)
+        """The features of several entities with status and freshness, in the order of `keys`.
+
+        A bare name is the version that serves it (`served`).
+        """
+        wanted = asked(self.project, self.served(view), keys, features, store)
         rows = self._reader.read(
             self.settings.project, wanted.view.name, wanted.view.version, wanted.texts, wanted.types
         )
         return wanted.told(rows, self.project)
+
+    def served(self, view: str | FeatureView) -> FeatureView:
+        """The version that answers a read of `view`: a bare name's is the promoted one, or, before any promotion, the
+        newest that does not begin with history (`backfill=`). UsageError, with the nearest name, if there is none.
+        """
+        if self._promotable(view):
+            return serving(self.project, view, self._reader.promoted(self.settings.project))
+        return self.project.view(view if isinstance(view, str) else view.id)
+
+    def _promotable(self, view: str | FeatureView) -> TypeGuard[str]:
+        return isinstance(view, str) and len(self.project.views.versions(view)) > 1
+
+    def promote(self, view: str | FeatureView, *, force: bool = False) -> dict[str, Any]:
+        """Let a bare name be answered by this version: ``{"view", "version", "before"}``; `before` served until now.
+
+        StateError, unless `force`, while the version is not complete: its backfill is not done, not every entity of it
+        is online, or a batch view was never refreshed.
+        """
+        found = self.project.view(view if isinstance(view, str) else view.id)
+        answer: dict[str, Any] = service("app.promoting", "promote").promote(
+            self.project, self.settings, found, force=force
+        )
+        return answer
 
     async def aget_online_features(
         self, view: str | FeatureView, key: Key, features: Sequence[str] | None = None
@@ -141,6 +168,8 @@ class FeatureStore:
         store: Literal["online", "offline"] = "online",
     ) -> list[OnlineFeatures]:
         """As `online`, for asyncio."""
+        if self._promotable(view):
+            view = serving(self.project, view, await self._reader.apromoted(self.settings.project))
         wanted = asked(self.project, view, keys, features, store)
         rows = await self._reader.aread(
             self.settings.project, wanted.view.name, wanted.view.version, wanted.texts, wanted.types

@@ -159,6 +159,11 @@ class Scene:
             raise AssertionError(f"{error}\n" + "\n".join(last[:10]) + "\n" + logs) from None
 
 
+def waits(deployment: Deployment, view: str) -> bool:
+    """Whether a worker says that this view waits for its history."""
+    return any(view in worker["waiting"] for worker in deployment.ask("status")["workers"])
+
+
 @pytest.mark.parametrize("seed", range(1, 1 + int(os.environ.get("SEEDS", "1"))))  # SEEDS=10 for a long run
 def test_new_versions_begin_with_history_under_load_and_kills(
     real: RealComponents, tmp_path: Path, seed: int
@@ -180,6 +185,10 @@ def test_new_versions_begin_with_history_under_load_and_kills(
             worker = scene.worker()
             assert scene.backfills({view: scene.rng.choice(JOB_STEPS) for view in OLD}) == [-9, -9]
             assert [deployment.features(view) for view in OLD] == [{}, {}], "a shadow is not shown"
+            until("a worker that waits with it", lambda: waits(deployment, "by_merchant@9"))
+            refused = deployment.ask("promote", "by_merchant@9", code=1)["detail"]
+            assert "`by_merchant@9` is a shadow still: it waits for its history" in refused
+            assert deployment.ask("get", "by_merchant", merchants[0])[0]["version"] == "2"
             first, second = sorted(OLD, key=lambda _: scene.rng.random())
             assert scene.backfill(first, None, "--limit", "200").code == 0
             until("a worker that takes it up", lambda: worker.said("history is there for what waited"))
@@ -196,6 +205,9 @@ def test_new_versions_begin_with_history_under_load_and_kills(
             worker = scene.worker()
         scene.sender.flush()
         scene.right(OLD | {v: v for v in views.VIEWS})
+        told = deployment.ask("promote", "by_merchant@9")
+        assert told == {"view": "by_merchant", "version": "9", "before": "2"}
+        assert deployment.ask("get", "by_merchant", merchants[0])[0]["version"] == "9"
     assert old.backwards == []
     assert new.backwards == []
 
