@@ -260,6 +260,7 @@ class FeatureStore:
         end: str | datetime | None = None,
         limit: int | None = None,
         *,
+        events: Any = None,
         allow_gaps: bool = False,
     ) -> Job:
         """Build the view's online state from history and hand it over to the stream where history ends: no event
@@ -267,14 +268,17 @@ class FeatureStore:
 
         `start`: the earliest event time, or what the view declares as ``backfill=``; `end`: the stream goes on with
         the first records of that time or later, if history goes further; `limit`: how many entities a second the
-        workers write to Redis in the beginning. Workers neither count nor show a view that
-        declares ``backfill=`` before this is done. The job runs in a thread; the same call takes an unfinished one up.
+        workers write to Redis in the beginning; `events`: a frame, or the path of a Parquet file, in place of history,
+        with ``_partition`` and ``_offset`` as history has them, or, for a view that is keyed otherwise than its topic,
+        without: then the stream goes on at `end`, or where the source says (``start=``). Workers neither count nor show
+        a view that declares ``backfill=`` before this is done. The job runs in a thread; the same call takes an
+        unfinished one up.
         UsageError for a view without online state, StateError for one that began without its history.
         """
         from headrace.offline.submitting import submit_backfill
 
         found = self.project.view(view if isinstance(view, str) else view.id)
-        return submit_backfill(self.project, self.settings, found, start, end, limit, allow_gaps)
+        return submit_backfill(self.project, self.settings, found, start, end, limit, allow_gaps, events)
 
     def refresh(self, view: str | FeatureView, limit: int | None = None) -> Job:
         """Compute a view on a batch source from its files now, and write it offline and online, whole.

@@ -29,6 +29,11 @@ Limit = Annotated[
     typer.Option("--limit", min=1, metavar="N", help="Online: entities a second that are written to Redis."),
 ]
 
+Events = Annotated[
+    str | None,
+    typer.Option("--events", metavar="FILE.parquet", help="Online: these events in place of history."),
+]
+
 
 def backfill(
     view: View,
@@ -36,6 +41,7 @@ def backfill(
     to: To = None,
     step: Step = None,
     limit: Limit = None,
+    events: Events = None,
     allow_gaps: AllowGaps = False,
     config: Config = DEFAULT_CONFIG,
     json_: Json = False,
@@ -59,7 +65,9 @@ def backfill(
 
     with FeatureStore(config) as store, shown_progress() as progress:
         if step is None:
-            job = store.backfill(view, from_, to, limit, allow_gaps=allow_gaps)
+            job = store.backfill(view, from_, to, limit, events=events, allow_gaps=allow_gaps)
+        elif events is not None:
+            raise UsageError("--events is for the online state; with --step give none")
         elif from_ is None or to is None:
             raise UsageError("--step is for a range: give --from and --to, too")
         else:

@@ -217,6 +217,15 @@ def _transform(transform: object, mistakes: Mistakes) -> Transform | None:
 def _backfill(backfill: object, mistakes: Mistakes) -> str | None:
     if backfill is None:
         return None
+    if hasattr(backfill, "columns") or hasattr(backfill, "collect_schema"):
+        mistakes.add(
+            "backfill says how far back history goes",
+            field="backfill",
+            expected="a duration such as '30d', or an instant such as '2026-01-01T00:00:00Z'",
+            got=f"a frame ({type(backfill).__name__})",
+            hint="A definition holds no events: give the frame to store.backfill(view, events=frame).",
+        )
+        return None
     probe = Mistakes(None, mistakes.place)
     rules.duration(backfill, probe, field="backfill")
     if probe.found:

@@ -73,7 +73,7 @@ def opening(
 ) -> Opening:
     """What opens events for one training set. UsageError for a source that is not there, for a training set whose
     definitions have changed since, and for one that was made of a frame."""
-    frames = {_source(name, project): _lazy(frame) for name, frame in (events or {}).items()}
+    frames = {_source(name, project): lazy(frame) for name, frame in (events or {}).items()}
     if at_version is None or isinstance(at_version, int):
         return Opening(settings, frames, version=at_version, allow_gaps=allow_gaps)
     if isinstance(at_version, Mapping):
@@ -107,7 +107,12 @@ def _source(name: str, project: Project) -> str:
     return name
 
 
-def _lazy(frame: Any) -> pl.LazyFrame:
+def lazy(frame: Any) -> pl.LazyFrame:
+    """A frame, whoever made it, or the path of a Parquet file. UsageError for anything else."""
+    if isinstance(frame, str | Path):
+        if not Path(frame).is_file():
+            raise UsageError(f"events: there is no Parquet file `{frame}`")
+        return pl.scan_parquet(frame)
     if isinstance(frame, pl.LazyFrame):
         return frame
     if isinstance(frame, pl.DataFrame):
@@ -116,4 +121,6 @@ def _lazy(frame: Any) -> pl.LazyFrame:
         return pl.DataFrame(pl.from_arrow(frame)).lazy()
     if hasattr(frame, "iloc"):
         return pl.from_pandas(frame).lazy()
-    raise UsageError(f"events are a Polars, pandas or pyarrow frame, not {type(frame).__name__}")
+    raise UsageError(
+        f"events are a Polars, pandas or pyarrow frame, or a Parquet file, not {type(frame).__name__}"
+    )

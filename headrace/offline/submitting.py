@@ -9,7 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
+
+import polars as pl
 
 from headrace.definitions import BatchSource, FeatureView
 from headrace.durations import parse_duration, parse_instant
@@ -18,13 +21,16 @@ from headrace.history.access import options_of
 from headrace.history.storage import view_uri
 from headrace.offline.jobs import ENDED, Job, JobFolder, Record, Work, folder_of
 from headrace.offline.materializing import instants, materialize
-from headrace.offline.opening import opening, refuse_updates
+from headrace.offline.opening import lazy, opening, refuse_updates
 from headrace.offline.refreshing import Offline, Online, instant_of, refresh
 from headrace.online.keys import KeySpace
 from headrace.plan import ViewPlan
 from headrace.project import Project
 from headrace.service import service
 from headrace.settings import Settings
+
+FRAME = "a frame"
+"""What a record says of events that were given as a frame: only the process that has it can do the work."""
 
 KEPT = 20
 """Refreshes of a view that have ended and are still listed."""
@@ -56,6 +62,7 @@ def submit_backfill(
     end: str | datetime | None,
     limit: int | None,
     allow_gaps: bool = False,
+    events: Any = None,
 ) -> Job:
     """As `FeatureStore.backfill`."""
     refuse_updates(project.plan(view).source.source)
@@ -65,12 +72,15 @@ def submit_backfill(
     except ValueError as exc:
         raise UsageError(f"backfill: {exc}") from None
     _require_limit("backfill", limit)
-    if first is None and view.backfill is None:
+    if first is None and view.backfill is None and events is None:
         raise UsageError(
             f"backfill: from when? `{view.id}` declares no backfill=, such as backfill='90d': give a start"
         )
-    arguments = _arguments(project.plan(view), allow_gaps, at=[first, last], limit=limit)
-    return _started(project, settings, "backfill", arguments)
+    told = (
+        str(Path(events).resolve()) if isinstance(events, str | Path) else None if events is None else FRAME
+    )
+    arguments = _arguments(project.plan(view), allow_gaps, at=[first, last], limit=limit, events=told)
+    return _started(project, settings, "backfill", arguments, None if events is None else lazy(events))
 
 
 def submit_refresh(project: Project, settings: Settings, view: FeatureView, limit: int | None = None) -> Job:
@@ -119,8 +129,14 @@ def work_of(
     return _work(project, settings, record.kind, record.arguments, sleep)
 
 
-def _started(project: Project, settings: Settings, kind: str, arguments: Mapping[str, Any]) -> Job:
-    work, folder = _work(project, settings, kind, arguments, time.sleep), folder_of(settings)
+def _started(
+    project: Project,
+    settings: Settings,
+    kind: str,
+    arguments: Mapping[str, Any],
+    events: pl.LazyFrame | None = None,
+) -> Job:
+    work, folder = _work(project, settings, kind, arguments, time.sleep, events), folder_of(settings)
     return Job.start(folder, folder.submit(kind, arguments), work)
 
 
@@ -130,6 +146,7 @@ def _work(
     kind: str,
     given: Mapping[str, Any],
     sleep: Callable[[float], None],
+    frame: pl.LazyFrame | None = None,
 ) -> Work:
     plan = project.plan(given["view"])
     if plan.fingerprint != given["fingerprint"]:
@@ -138,7 +155,13 @@ def _work(
     if kind == "backfill":
         run = service("app.backfilling", "a backfill").backfill
         first, last = given["at"]
-        return lambda job: run(project, settings, plan.id, first, last, limit, job, allow_gaps)
+        told = given.get("events")
+        if told == FRAME and frame is None:
+            raise StateError(
+                f"the backfill of `{plan.id}` was given {FRAME}, which went with its process: ask again"
+            )
+        past = lazy(told) if frame is None and told is not None else frame
+        return lambda job: run(project, settings, plan.id, first, last, limit, job, allow_gaps, past)
     events = opening(project, settings, None, None, allow_gaps)(plan.source.source)
     uri, options = view_uri(settings.history.uri, settings.project, plan.id), options_of(settings)
     if kind == "materialize":
