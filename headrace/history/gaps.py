@@ -144,6 +144,6 @@ def refuse(source: str, uri: str, gaps: Sequence[Gap]) -> PositionError:
     more = f"; and {len(gaps) - SHOWN} more partitions" if len(gaps) > SHOWN else ""
     return PositionError(
         f"the history of source `{source}` at {uri} has a gap: {named}{more}. Values would be wrong where these events "
-        "count. Restore what was deleted (the table's log has its older versions), or go on without them: "
-        "--allow-gaps, or allow_gaps=True"
+        "count. Put them back from an older version of the table (docs/guide/training-sets.md), or go on without "
+        "them: --allow-gaps, or allow_gaps=True"
     )

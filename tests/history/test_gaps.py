@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from headrace.history.gaps import Gap, Whole, gaps_of, refuse, remaining
+from headrace.history.read import read_history
 from headrace.history.upkeep import compact
 from tests.history.events import T0, events, offsets, open_table
 
@@ -86,6 +88,18 @@ def test_a_gap_stays_one_while_history_grows_and_older_versions_have_none(tmp_pa
     open_table(tmp_path).append(events(7, 9), {P0: (7, 9)})
     assert found(tmp_path).gaps == (Gap("pay", 0, 1, ((2, 3),)),)
     assert found(tmp_path, whole) == Whole()
+
+
+def test_what_was_deleted_is_put_back_from_an_older_version(tmp_path: Path) -> None:
+    table = open_table(tmp_path)
+    table.append(events(0, 5), {P0: (0, 5)})
+    whole = DeltaTable(str(tmp_path)).version()
+    delete(tmp_path, "_offset = 2")
+    table.append(events(5, 7), {P0: (5, 7)})
+    lost = pl.scan_delta(str(tmp_path), version=whole).filter(pl.col("_offset") == 2).collect()
+    lost.write_delta(str(tmp_path), mode="append")
+    assert found(tmp_path) == Whole()
+    assert offsets(read_history(str(tmp_path))) == list(range(7))
 
 
 def test_a_file_that_the_store_lost_is_a_gap_and_the_rest_is_readable(tmp_path: Path) -> None:
