@@ -34,14 +34,19 @@ class Restores:
 
 
 def report(tasks: Iterable[Task], restores: Restores, copies: Iterable[Copy]) -> dict[str, Any]:
-    """``{"open", "opening", "waiting", "restoring": [{"table", "done", "of"}], "standbys": [{"table", "partition",
-    "lag"}]}``; `waiting` are views whose backfill is not complete.
+    """``{"open", "opening", "views", "waiting", "sweeping", "restoring": [{"table", "done", "of"}], "standbys":
+    [{"table", "partition", "lag"}]}``.
+
+    `views` are those of open tasks, `waiting` those whose backfill is not complete, `sweeping` those of which not every
+    entity is online yet.
     """
     held = sorted(tasks, key=lambda t: t.tp)
     return {
         "open": [t.name for t in held if t.life in (Life.OPEN, Life.PARKED)],
         "opening": [t.name for t in held if t.life is Life.OPENING],
+        "views": sorted({view for t in held if t.life in (Life.OPEN, Life.PARKED) for view in t.tables}),
         "waiting": sorted({view for t in held for view in t.waiting}),
+        "sweeping": sorted({view for t in held for view in t.sweeps}),
         "restoring": [
             {"table": what, "done": done, "of": of} for what, (done, of) in sorted(restores.under_way.items())
         ],

@@ -15,26 +15,31 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import polars as pl
 from aiokafka import TopicPartition
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, MemberDescription
 from deltalake import DeltaTable
 
 from agents.shuffle import target_of
-from agents.stages import SourceStage, ViewStage, stages_of
+from agents.stages import ViewStage, stages_of
 from app.clock import now_us
 from app.failpoints import failpoint
 from app.features import declare, group_of
+from app.handing_over import at_most, places_of, positions_of
 from app.kafka import Cluster, connect
+from headrace.definitions import StreamSource
 from headrace.errors import PositionError, StateError, UnavailableError, UsageError
 from headrace.history.access import options_of
+from headrace.history.account import position_name, writer_of
 from headrace.history.positions import Place
 from headrace.history.storage import named_errors, table_uri
 from headrace.offline.jobs import Running
 from headrace.offline.rebuilding import Rebuilding, by_hash, earliest, until_of
-from headrace.offline.sources import DeltaEvents
+from headrace.offline.sources import DeltaEvents, Events, FrameEvents
 from headrace.project import Project
 from headrace.settings import Settings
+from headrace.windows import BEGINNING
 from tables.kafka.changelog import ChangelogReader
 from tables.kafka.producer import Outputs, Records, TransactionalProducer, record
 from tables.kafka.raw import install
@@ -54,7 +59,6 @@ class Handover:
     """One view's: where it begins and what of it is whose. `until`: where the stream goes on, by source partition."""
 
     view: ViewStage
-    places: Mapping[Place, tuple[int, int]]
     known: Mapping[str, TopicInfo]
     until: Mapping[Place, int]
     repartition: Mapping[int, int]
@@ -118,13 +122,16 @@ def backfill(
     end: int | None,
     limit: int | None,
     job: Running,
+    allow_gaps: bool = False,
+    past: pl.LazyFrame | None = None,
 ) -> None:
     """Build the view's state of events from `first` (event time, microseconds; None: as the view declares) that are in
-    history, and hand it over: the stream goes on where history ends, or at the first record of `end` (record time).
-    Workers then write its entities online, at most `limit` a second.
+    history, or in `past`, and hand it over: the stream goes on where they end, or at the first record of `end` (record
+    time). Workers then write its entities online, at most `limit` a second.
 
     Returns at once if that was done before. UsageError for a view that has no state to be built, StateError for one
-    that began without history or whose history and log leave a gap, UnavailableError.
+    that began without history or whose history and log leave a gap, PositionError if history has lost events and
+    `allow_gaps` does not let it, UnavailableError.
     """
     install()
     step = failpoint(settings.failpoint)
@@ -141,13 +148,19 @@ def backfill(
         return
     if not declared:
         _alone(cluster, settings.project, view)
-    first = earliest(view.view.backfill, now_us()) if first is None else first
-    handover, events = _plan(settings, stage, view, topics, known, end)
-    handover = replace(handover, limit=limit)
+    if first is None:
+        first = BEGINNING if past is not None else earliest(view.view.backfill, now_us())
+    if past is None:
+        events, until = _of_history(settings, stage.source, topics, known, end, allow_gaps)
+        counted = until
+    else:
+        events = FrameEvents(stage.source, past)
+        until, counted = positions_of(view, stage.source, past, topics, known, end)
+    handover = _handover(view, topics, known, until, limit)
     wanted = partial(_wanted, job)
     shuffled = None if view.repartition is None else by_hash(lambda key: target_of(key, handover.partitions))
     with Rebuilding(
-        view.plan, settings.clock, handover.until, first, handover.partitions, shuffled, _folder(settings)
+        view.plan, settings.clock, counted, first, handover.partitions, shuffled, _folder(settings)
     ) as rebuilt:
         if not rebuilt.read(events, wanted):
             return
@@ -273,25 +286,33 @@ def _members(admin: AdminClient, group: str) -> list[MemberDescription]:
     return found
 
 
-def _plan(
+def _of_history(
     settings: Settings,
-    stage: SourceStage,
-    view: ViewStage,
+    stream: StreamSource,
     topics: Topics,
     known: Mapping[str, TopicInfo],
     end: int | None,
-) -> tuple[Handover, DeltaEvents]:
-    """Where history ends, in one version of its table, and that version's events."""
-    stream, name, options = stage.source, settings.project, options_of(settings)
-    events = DeltaEvents.open(stream, table_uri(settings.history.uri, name, stream.name), options)
-    places = {(t, p): topics.bounds(t, p) for t in stream.topics for p in range(known[t].partitions)}
+    allow_gaps: bool,
+) -> tuple[Events, Mapping[Place, int]]:
+    """One version of the table's events, and where it ends."""
+    name, options = settings.project, options_of(settings)
+    uri = table_uri(settings.history.uri, name, stream.name)
+    events = DeltaEvents.open(stream, uri, options, project=name, allow_gaps=allow_gaps)
+    places = places_of(stream, topics, known)
     with named_errors(events.uri):
         table = DeltaTable(events.uri, version=events.version, storage_options=options)
-        kept = {
-            (t, p): table.transaction_version(f"headrace/{name}/{stream.name}/{t}/{p}") for t, p in places
-        }
-    at_most = {} if end is None else {(t, p): topics.offset_at(t, p, end // 1000) for t, p in places}
-    until = until_of(places, kept, at_most, stream.name)
+        writer = writer_of(name, stream.name)
+        kept = {place: table.transaction_version(position_name(writer, place)) for place in places}
+    return events, until_of(places, kept, at_most(places, topics, end), stream.name)
+
+
+def _handover(
+    view: ViewStage,
+    topics: Topics,
+    known: Mapping[str, TopicInfo],
+    until: Mapping[Place, int],
+    limit: int | None,
+) -> Handover:
     again = {}
     if view.repartition is not None:
         for p in range(known[view.repartition].partitions):
@@ -301,7 +322,7 @@ def _plan(
                     f"rows of `{view.id}` are on `{view.repartition}` already: workers counted for it without its "
                     "history. Make a new version of it"
                 )
-    return Handover(view, places, known, until, again), events
+    return Handover(view, known, until, again, limit)
 
 
 def _folder(settings: Settings) -> Path:

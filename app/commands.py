@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.promote_verb import promote
 from app.republish_verb import republish
 from app.state_verb import show
 from headrace.cli.typed import DEFAULT_CONFIG, Config, Json, Verbs, verbs
@@ -32,6 +33,7 @@ def register(app: Verbs) -> None:
     app.command()(ingest)
     app.command()(status)
     app.command()(republish)
+    app.command()(promote)
     state = verbs("The state behind the features: what a worker counts on, looked at from outside.")
     state.command("show")(show)
     app.add_typer(state, name="state")

@@ -18,6 +18,7 @@ from app.kafka import Cluster
 from headrace.definitions import StreamSource
 from headrace.errors import HeadraceError, StateError
 from headrace.history.access import options_of
+from headrace.history.account import writer_of
 from headrace.history.schema import HistorySchema
 from headrace.history.storage import table_uri
 from headrace.history.table import HistoryTable
@@ -61,7 +62,7 @@ def history(project: Project, settings: Settings, cluster: Cluster) -> History:
             HistoryTable(
                 table_uri(settings.history.uri, name, source.name),
                 HistorySchema(source.columns, event_time=None),
-                writer=f"headrace/{name}/{source.name}",
+                writer=writer_of(name, source.name),
                 storage_options=options,
             ),
         )

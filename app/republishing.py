@@ -37,16 +37,7 @@ def republish(
     if settings.redis.embedded:
         raise UsageError("redis.url is `embedded`: that server lives inside the process that started it")
     plan = project.plan(view)
-    source = plan.source.source
-    if not isinstance(source, StreamSource) or not view.online:
-        raise UsageError(f"`{plan.id}` is not kept online by workers: there is nothing to write again")
-    if plan.shuffled:
-        topic = repartition_topic(settings.project, view.name, view.version)
-    elif isinstance(source, UpdateSource):
-        topic = update_topic(settings.project, source.view.name)
-    else:
-        topic = source.topics[0]
-    places = _places(settings, topic)
+    places = places_of(project, settings, view)
     types = list(view.entity.keys.values())
     keys = None if entities is None else [python_entity_key(list(e.values()), types) for e in entities]
     begun, id = clock(), uuid4().hex
@@ -75,7 +66,20 @@ def republish(
     }
 
 
-def _places(settings: Settings, topic: str) -> list[str]:
+def places_of(project: Project, settings: Settings, view: FeatureView) -> list[str]:
+    """The partitions that the view's state is kept by, as ``topic:partition``. UsageError for a view that workers do
+    not keep online, StateError where no worker has run yet, UnavailableError.
+    """
+    plan = project.plan(view)
+    source = plan.source.source
+    if not isinstance(source, StreamSource) or not view.online:
+        raise UsageError(f"`{plan.id}` is not kept online by workers: there is nothing to write again")
+    if plan.shuffled:
+        topic = repartition_topic(settings.project, view.name, view.version)
+    elif isinstance(source, UpdateSource):
+        topic = update_topic(settings.project, source.view.name)
+    else:
+        topic = source.topics[0]
     client = consumer(settings.kafka, "headrace.reading")
     try:
         found = partitions_of(client, topic, settings.kafka.bootstrap)

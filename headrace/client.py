@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeGuard
 
 from headrace.asking import Key, OnlineFeatures, asked, entity_of, with_keys
 from headrace.definitions import FeatureView
@@ -22,6 +22,7 @@ from headrace.errors import UsageError
 from headrace.loading import Project, load
 from headrace.online.read import OnlineReader
 from headrace.service import service
+from headrace.serving import serving
 from headrace.settings import EMBEDDED, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -107,12 +108,38 @@ class FeatureStore:
         *,
         store: Literal["online", "offline"] = "online",
     ) -> list[OnlineFeatures]:
-        """The features of several entities with status and freshness, in the order of `keys`."""
-        wanted = asked(self.project, view, keys, features, store)
+        """The features of several entities with status and freshness, in the order of `keys`.
+
+        A bare name is the version that serves it (`served`).
+        """
+        wanted = asked(self.project, self.served(view), keys, features, store)
         rows = self._reader.read(
             self.settings.project, wanted.view.name, wanted.view.version, wanted.texts, wanted.types
         )
         return wanted.told(rows, self.project)
+
+    def served(self, view: str | FeatureView) -> FeatureView:
+        """The version that answers a read of `view`: a bare name's is the promoted one, or, before any promotion, the
+        newest that does not begin with history (`backfill=`). UsageError, with the nearest name, if there is none.
+        """
+        if self._promotable(view):
+            return serving(self.project, view, self._reader.promoted(self.settings.project))
+        return self.project.view(view if isinstance(view, str) else view.id)
+
+    def _promotable(self, view: str | FeatureView) -> TypeGuard[str]:
+        return isinstance(view, str) and len(self.project.views.versions(view)) > 1
+
+    def promote(self, view: str | FeatureView, *, force: bool = False) -> dict[str, Any]:
+        """Let a bare name be answered by this version: ``{"view", "version", "before"}``; `before` served until now.
+
+        StateError, unless `force`, while the version is not complete: its backfill is not done, not every entity of it
+        is online, or a batch view was never refreshed.
+        """
+        found = self.project.view(view if isinstance(view, str) else view.id)
+        answer: dict[str, Any] = service("app.promoting", "promote").promote(
+            self.project, self.settings, found, force=force
+        )
+        return answer
 
     async def aget_online_features(
         self, view: str | FeatureView, key: Key, features: Sequence[str] | None = None
@@ -141,6 +168,8 @@ class FeatureStore:
         store: Literal["online", "offline"] = "online",
     ) -> list[OnlineFeatures]:
         """As `online`, for asyncio."""
+        if self._promotable(view):
+            view = serving(self.project, view, await self._reader.apromoted(self.settings.project))
         wanted = asked(self.project, view, keys, features, store)
         rows = await self._reader.aread(
             self.settings.project, wanted.view.name, wanted.view.version, wanted.texts, wanted.types
@@ -177,6 +206,7 @@ class FeatureStore:
         known: Known = "happened",
         events: Frames = None,
         at_version: AtVersion = None,
+        allow_gaps: bool = False,
         options: TrainingOptions | None = None,
     ) -> TrainingSet:
         """The rows of `spine` in their order, its columns as they are, and each feature as of the row's own instant.
@@ -187,13 +217,14 @@ class FeatureStore:
         was there by then. `events` gives frames by source in place of history; `at_version` repeats an earlier
         training set, or reads that version of history. An entity never seen reads as over no events.
 
-        A Polars frame whose `metadata` says what it is made of. UsageError, StateError, UnavailableError.
+        A Polars frame whose `metadata` says what it is made of. PositionError names events that history has lost, which
+        `allow_gaps` goes on without. UsageError, StateError, UnavailableError.
         """
         from headrace.offline.opening import opening
         from headrace.offline.training import Options, training_set
 
         given = replace(options or Options(), timestamp=timestamp, strict=strict, known=known)
-        opened = opening(self.project, self.settings, events, at_version)
+        opened = opening(self.project, self.settings, events, at_version, allow_gaps)
         return training_set(self.project, spine, features, opened, given)
 
     async def atraining_set(self, spine: Any, features: Features, **options: Any) -> TrainingSet:
@@ -207,6 +238,8 @@ class FeatureStore:
         end: str | datetime,
         step: str | timedelta,
         stores: Sequence[str] = ("offline",),
+        *,
+        allow_gaps: bool = False,
     ) -> Job:
         """Write every entity's values at `start`, `start` + `step`, ... and `end` to the view's Delta table.
 
@@ -218,7 +251,7 @@ class FeatureStore:
         if tuple(stores) != ("offline",):
             raise UsageError(f"materialize writes to the offline store: stores=('offline',), not {stores!r}")
         found = self.project.view(view if isinstance(view, str) else view.id)
-        return submit_materialize(self.project, self.settings, found, start, end, step)
+        return submit_materialize(self.project, self.settings, found, start, end, step, allow_gaps)
 
     def backfill(
         self,
@@ -226,25 +259,44 @@ class FeatureStore:
         start: str | datetime | None = None,
         end: str | datetime | None = None,
         limit: int | None = None,
+        *,
+        events: Any = None,
+        allow_gaps: bool = False,
     ) -> Job:
         """Build the view's online state from history and hand it over to the stream where history ends: no event
         twice, none missing, while workers run.
 
         `start`: the earliest event time, or what the view declares as ``backfill=``; `end`: the stream goes on with
         the first records of that time or later, if history goes further; `limit`: how many entities a second the
-        workers write to Redis in the beginning. Workers neither count nor show a view that
-        declares ``backfill=`` before this is done. The job runs in a thread; the same call takes an unfinished one up.
+        workers write to Redis in the beginning; `events`: a frame, or the path of a Parquet file, in place of history,
+        with ``_partition`` and ``_offset`` as history has them, or, for a view that is keyed otherwise than its topic,
+        without: then the stream goes on at `end`, or where the source says (``start=``). Workers neither count nor show
+        a view that declares ``backfill=`` before this is done. The job runs in a thread; the same call takes an
+        unfinished one up.
         UsageError for a view without online state, StateError for one that began without its history.
         """
         from headrace.offline.submitting import submit_backfill
 
         found = self.project.view(view if isinstance(view, str) else view.id)
-        return submit_backfill(self.project, self.settings, found, start, end, limit)
+        return submit_backfill(self.project, self.settings, found, start, end, limit, allow_gaps, events)
+
+    def refresh(self, view: str | FeatureView, limit: int | None = None) -> Job:
+        """Compute a view on a batch source from its files now, and write it offline and online, whole.
+
+        `limit`: how many entities a second are written to Redis. The job runs in a thread; an unfinished one is taken
+        up. `headrace jobs` does this at the view's ``refresh=`` by itself. UsageError for a view on a stream,
+        StateError where there are no files.
+        """
+        from headrace.offline.submitting import submit_refresh
+
+        found = self.project.view(view if isinstance(view, str) else view.id)
+        return submit_refresh(self.project, self.settings, found, limit)
 
     def verify(self, view: str | FeatureView, *, sample: int = 1_000, seed: int = 0) -> Verified:
         """What the online store serves of sampled entities, against what history says; see `Verified`.
 
-        UnavailableError, StateError where there is no history, UsageError for a view that is not online.
+        Events that history itself has lost are named in `gaps`. UnavailableError, StateError where there is no history,
+        UsageError for a view that is not online.
         """
         from headrace.offline.opening import opening
         from headrace.offline.verifying import verify
@@ -254,7 +306,7 @@ class FeatureStore:
         _ = self._reader  # says what to do where redis.url is `embedded`
         return verify(
             plan,
-            opening(self.project, settings, None, None)(plan.source.source),
+            opening(self.project, settings, None, None, allow_gaps=True)(plan.source.source),
             url=settings.redis.url,
             project=settings.project,
             now=settings.clock if isinstance(settings.clock, int) else time.time_ns() // 1000,

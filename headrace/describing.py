@@ -114,6 +114,8 @@ def _view(view: FeatureView, plan: ViewPlan | None) -> dict[str, Any]:
         "offline": view.offline,
         "publish": view.publish,
     }
+    if view.refresh is not None:
+        told["refresh"] = _duration(view.refresh)
     if chain := chain_of(view):
         told["chain"] = [chain[-1].source.name, *(v.id for v in reversed(chain)), view.id]
     if plan is not None:

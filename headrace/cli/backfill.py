@@ -1,17 +1,12 @@
-"""`headrace backfill VIEW`: history into the online state or the offline store; and the verbs of `jobs`."""
+"""`headrace backfill VIEW`: history into the online state or the offline store."""
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from headrace.cli.typed import DEFAULT_CONFIG, Config, Json, Verbs, verbs
-
-if TYPE_CHECKING:
-    from headrace.offline.jobs import JobFolder
+from headrace.cli.typed import DEFAULT_CONFIG, AllowGaps, Config, Json
 
 View = Annotated[str, typer.Argument(metavar="VIEW", help="name or name@version.")]
 From = Annotated[
@@ -33,8 +28,11 @@ Limit = Annotated[
     int | None,
     typer.Option("--limit", min=1, metavar="N", help="Online: entities a second that are written to Redis."),
 ]
-Id = Annotated[str, typer.Argument(metavar="JOB", help="As `headrace jobs list` names it.")]
-Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Give up after so long.")]
+
+Events = Annotated[
+    str | None,
+    typer.Option("--events", metavar="FILE.parquet", help="Online: these events in place of history."),
+]
 
 
 def backfill(
@@ -43,6 +41,8 @@ def backfill(
     to: To = None,
     step: Step = None,
     limit: Limit = None,
+    events: Events = None,
+    allow_gaps: AllowGaps = False,
     config: Config = DEFAULT_CONFIG,
     json_: Json = False,
 ) -> None:
@@ -65,11 +65,13 @@ def backfill(
 
     with FeatureStore(config) as store, shown_progress() as progress:
         if step is None:
-            job = store.backfill(view, from_, to, limit)
+            job = store.backfill(view, from_, to, limit, events=events, allow_gaps=allow_gaps)
+        elif events is not None:
+            raise UsageError("--events is for the online state; with --step give none")
         elif from_ is None or to is None:
             raise UsageError("--step is for a range: give --from and --to, too")
         else:
-            job = store.materialize(view, from_, to, step)
+            job = store.materialize(view, from_, to, step, allow_gaps=allow_gaps)
         try:
             while True:
                 progress(job.id, *job.progress)
@@ -89,66 +91,3 @@ def backfill(
     else:
         told = f"{len(record.finished)} instants of {view}" if step else f"{view} goes on with the stream"
         out().print(f"{record.id}: {record.state}, {told}")
-
-
-def register(app: Verbs) -> None:
-    """Add `backfill`, and `jobs` with its verbs."""
-    app.command()(backfill)
-    group = verbs("Offline work: what there is, what has been done of it.")
-    group.command("list")(list_jobs)
-    group.command("wait")(wait)
-    group.command("cancel")(cancel)
-    app.add_typer(group, name="jobs")
-
-
-def list_jobs(config: Config = DEFAULT_CONFIG, json_: Json = False) -> None:
-    """Every job with its state and how much of it is done."""
-    from headrace.cli.telling import out, table, tell_json
-
-    records = _folder(config).list()
-    if json_:
-        tell_json([r.told() for r in records])
-        return
-    if not records:
-        out().print("There are no jobs yet.")
-        return
-    rows = [
-        (r.id, r.arguments.get("view"), r.state, f"{len(r.finished)}/{r.parts}", r.error) for r in records
-    ]
-    out().print(table(None, ["job", "view", "state", "done", "error"], rows))
-
-
-def wait(job: Id, timeout: Timeout = None, config: Config = DEFAULT_CONFIG, json_: Json = False) -> None:
-    """Wait for a job's end; the exit code is 1 if it failed, was cancelled, or did not end in time."""
-    from headrace.cli.telling import out, tell_json
-    from headrace.offline.jobs import ENDED
-
-    folder, until = _folder(config), None if timeout is None else time.monotonic() + timeout
-    record = folder.get(job)
-    while record.state not in ENDED and (until is None or time.monotonic() < until):
-        time.sleep(0.2)
-        record = folder.get(job)
-    if json_:
-        tell_json(record.told())
-    else:
-        out().print(f"{record.id}: {record.state}" + (f" ({record.error})" if record.error else ""))
-    if record.state != "done":
-        raise typer.Exit(1)
-
-
-def cancel(job: Id, config: Config = DEFAULT_CONFIG, json_: Json = False) -> None:
-    """End a job at its next part. What is done stays, and the same work goes on from there."""
-    from headrace.cli.telling import out, tell_json
-
-    record = _folder(config).cancel(job)
-    if json_:
-        tell_json(record.told())
-    else:
-        out().print(f"{record.id}: {record.state}")
-
-
-def _folder(config: Path) -> JobFolder:
-    from headrace.offline.jobs import folder_of
-    from headrace.settings import load_settings
-
-    return folder_of(load_settings(config))

@@ -46,7 +46,7 @@ def get(
     from headrace.client import FeatureStore
 
     with FeatureStore(config) as store:
-        found = store.project.view(view)
+        found = store.served(view)
         entities = entities_of(found, keys)
 
         def look() -> list[OnlineFeatures]:

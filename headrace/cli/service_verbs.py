@@ -17,6 +17,7 @@ ABSENT = {
     "ingest": "Validate events and produce them to Kafka.",
     "status": "What answers, what lags, what was refused.",
     "republish": "Write a view's features to Redis again.",
+    "promote": "Let a view's bare name be answered by another version.",
     "state": "The state behind the features.",
     "dead-letters": "Events that could not be used.",
 }

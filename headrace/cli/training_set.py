@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headrace.cli.typed import DEFAULT_CONFIG, Config, Json
+from headrace.cli.typed import DEFAULT_CONFIG, AllowGaps, Config, Json
 
 if TYPE_CHECKING:
     from headrace.offline.opening import AtVersion
@@ -38,7 +38,6 @@ AtVersions = Annotated[
         help="Of history: 12, payments=12, or an earlier training set's file.",
     ),
 ]
-AllowGaps = Annotated[bool, typer.Option("--allow-gaps", help="Go on though history lacks offsets.")]
 
 
 def training_set(
@@ -76,7 +75,8 @@ def training_set(
             strict=strict,
             known="ingested" if known == "ingested" else "happened",
             at_version=versions_of(at_version),
-            options=Options(progress=progress, allow_gaps=allow_gaps),
+            allow_gaps=allow_gaps,
+            options=Options(progress=progress),
         )
     written(made, output)
     if json_:

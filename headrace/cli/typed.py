@@ -20,6 +20,9 @@ Config = Annotated[
     Path,
     typer.Option("--config", metavar="DIR", help="The config folder.", envvar=None),
 ]
+AllowGaps = Annotated[
+    bool, typer.Option("--allow-gaps", help="Go on without the events that history has lost.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 DEFAULT_CONFIG = Path("config")

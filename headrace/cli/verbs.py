@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from headrace.cli.backfill import register as register_backfill
+from headrace.cli.backfill import backfill
 from headrace.cli.catalogue import register as register_catalogue
 from headrace.cli.get import get
 from headrace.cli.init import init
+from headrace.cli.jobs import register as register_jobs
 from headrace.cli.plan import plan
 from headrace.cli.service_verbs import register as register_service
 from headrace.cli.training_set import training_set
@@ -46,5 +47,6 @@ register_service(app)
 app.command()(get)
 app.command("training-set")(training_set)
 app.command()(verify)
-register_backfill(app)
+app.command()(backfill)
+register_jobs(app)
 register_catalogue(app)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headrace.cli.typed import DEFAULT_CONFIG, Config, Json
+from headrace.cli.typed import DEFAULT_CONFIG, AllowGaps, Config, Json
 
 if TYPE_CHECKING:
     from headrace.offline.verifying import Verified
@@ -22,6 +22,7 @@ def verify(
     view: View,
     sample: Sample = 1_000,
     seed: Seed = 0,
+    allow_gaps: AllowGaps = False,
     config: Config = DEFAULT_CONFIG,
     json_: Json = False,
 ) -> None:
@@ -29,7 +30,7 @@ def verify(
 
     Prints the share that is right, and each value that is not, with its reason: lost, twice, expired, version, late,
     history, float, unreadable, value. Entities with events that history has not kept yet are told apart. The exit code
-    is 1 if anything differs.
+    is 1 if anything differs, or if history itself has lost events; these are named.
 
     Example: [bold]headrace verify customer_spend --sample 10000[/bold]
     """
@@ -42,18 +43,21 @@ def verify(
         tell_json(found.told())
     else:
         _show(found)
-    if found.mismatches:
+    if found.mismatches or (found.gaps and not allow_gaps):
         raise typer.Exit(1)
 
 
 def _show(found: Verified) -> None:
     from headrace.cli.telling import out, table
+    from headrace.history.gaps import Gap
 
     console = out()
     waiting = f", {found.ahead:,} ahead of history" if found.ahead else ""
     console.print(
         f"{found.view}: {found.matched:,} of {found.checked:,} entities match ({found.rate:.2%}){waiting}"
     )
+    for gap in found.gaps:
+        console.print(f"history has lost events: {Gap.of(gap)}")
     if found.mismatches:
         rows = [(m.entity, m.feature, m.online, m.history, m.reason) for m in found.mismatches[:SHOWN]]
         console.print(table(None, ["entity", "feature", "online", "history", "reason"], rows))

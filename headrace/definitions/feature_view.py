@@ -20,6 +20,7 @@ from headrace.definitions.entity import Entity
 from headrace.definitions.functions import Function, known_functions
 from headrace.definitions.stream_source import StreamSource
 from headrace.definitions.transforms import Transform
+from headrace.durations import SECOND, format_duration
 from headrace.errors import did_you_mean
 from headrace.types import INTEGERS, DataType
 from headrace.windows import step_of
@@ -109,6 +110,8 @@ class FeatureView(Definition):
                 expected="None, since a stream keeps its views fresh by itself",
                 got=repr(refresh),
             )
+        if isinstance(source, BatchSource):
+            _check_batch(self, backfill, m)
         if backfill is not None and isinstance(source, FeatureView):
             m.add(
                 "a derived view has no history to be filled from",
@@ -214,6 +217,15 @@ def _transform(transform: object, mistakes: Mistakes) -> Transform | None:
 def _backfill(backfill: object, mistakes: Mistakes) -> str | None:
     if backfill is None:
         return None
+    if hasattr(backfill, "columns") or hasattr(backfill, "collect_schema"):
+        mistakes.add(
+            "backfill says how far back history goes",
+            field="backfill",
+            expected="a duration such as '30d', or an instant such as '2026-01-01T00:00:00Z'",
+            got=f"a frame ({type(backfill).__name__})",
+            hint="A definition holds no events: give the frame to store.backfill(view, events=frame).",
+        )
+        return None
     probe = Mistakes(None, mistakes.place)
     rules.duration(backfill, probe, field="backfill")
     if probe.found:
@@ -259,6 +271,31 @@ def _check_windows(view: FeatureView, mistakes: Mistakes) -> None:
             except ValueError as error:
                 place = aggregate.place if aggregate.place.file else None
                 mistakes.wrong(error, field=f"features.{name}", place=place)
+
+
+def _check_batch(view: FeatureView, backfill: object, mistakes: Mistakes) -> None:
+    """A view on files is refreshed whole: it has no past to be filled with, and no updates to tell."""
+    if backfill is not None:
+        mistakes.add(
+            "a view on a batch source needs no backfill",
+            field="backfill",
+            expected="None, since each refresh reads all of its files",
+            got=repr(backfill),
+        )
+    if view.publish is True:
+        mistakes.add(
+            "a view on a batch source publishes no updates",
+            field="publish",
+            expected="False, since a refresh writes every entity and not what changed",
+            got="True",
+        )
+    if view.refresh is not None and view.refresh < SECOND:
+        mistakes.add(
+            "refresh is too short",
+            field="refresh",
+            expected="at least 1s, and longer than reading the files takes",
+            got=format_duration(view.refresh),
+        )
 
 
 def chain_of(view: FeatureView) -> tuple[FeatureView, ...]:

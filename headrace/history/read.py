@@ -10,6 +10,8 @@ is there need not be in the table. With DuckDB, offline and without its delta ex
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
@@ -31,12 +33,19 @@ def read_history(
         return scan(DeltaTable(uri, version=version, storage_options=access(storage_options)))
 
 
-def scan(table: DeltaTable) -> pl.LazyFrame:
-    """As `read_history`, of a table that was opened with the options of `access`."""
-    lazy = pl.scan_delta(table)
+def scan(table: DeltaTable, only: Sequence[str] | None = None) -> pl.LazyFrame:
+    """As `read_history`, of a table that was opened with the options of `access`; `only` of these of its files."""
+    lazy = pl.scan_delta(table) if only is None else _scan_some(table, only)
     have = lazy.collect_schema()
     want = {n: t.polars for n, t in stored_types(table).items()}
     return lazy.with_columns(pl.col(n).cast(t) for n, t in want.items() if have[n] != t)
+
+
+def _scan_some(table: DeltaTable, only: Sequence[str]) -> pl.LazyFrame:
+    whole = table.to_pyarrow_dataset()
+    kept = [f for f in whole.get_fragments() if f.path.endswith(tuple(only))]
+    some = ds.FileSystemDataset(kept, whole.schema, whole.format, whole.filesystem)
+    return pl.scan_pyarrow_dataset(some)
 
 
 def history_dataset(

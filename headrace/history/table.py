@@ -19,6 +19,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, WriterPropertie
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from headrace.errors import HeadraceError, PositionError, SettingsError, UnavailableError
+from headrace.history.account import begin_name, events_name, position_name
 from headrace.history.positions import Place, Spans, is_done
 from headrace.history.rows import Events, history_rows, require_within
 from headrace.history.schema import DATE, HistorySchema, widened
@@ -59,6 +60,9 @@ class HistoryTable:
         self._options = dict(storage_options or {})
         self._sleep = sleep
         self._acknowledged: dict[Place, int] = {}
+        self._accounts: dict[
+            Place, tuple[int, int]
+        ] = {}  # of our last commit: the position, the events up to it
 
     def open_or_create(self) -> None:
         """Makes the table if it is not there, and adds the columns that it lacks.
@@ -95,6 +99,7 @@ class HistoryTable:
         found = {place: self._stands(table, place) for place in places}
         for place in found:
             self._acknowledged.pop(place, None)
+            self._accounts.pop(place, None)
         return found
 
     def append(self, events: Events, spans: Spans) -> None:
@@ -149,7 +154,7 @@ class HistoryTable:
 
     def _stands(self, table: DeltaTable, place: Place) -> int | None:
         with named_errors(self.uri):  # it may read the log again
-            at: int | None = table.transaction_version(self._application(place))
+            at: int | None = table.transaction_version(position_name(self._writer, place))
         return at
 
     def _stands_still(self, table: DeltaTable, place: Place) -> int | None:
@@ -163,11 +168,18 @@ class HistoryTable:
             )
         return at
 
-    def _application(self, place: Place) -> str:
-        return f"{self._writer}/{place[0]}/{place[1]}"
-
     def _commit(self, table: DeltaTable, rows: pa.Table, spans: Spans) -> None:
-        moves = [Transaction(self._application(p), end) for p, (start, end) in spans.items() if start < end]
+        moved = {place: span for place, span in spans.items() if span[0] < span[1]}
+        counts = _events_by_place(rows)
+        moves, accounts = [], {}
+        for place, (start, end) in moved.items():
+            moves.append(Transaction(position_name(self._writer, place), end))
+            before = self._events_before(table, place, start)
+            if before is not None:
+                accounts[place] = (end, before + counts.get(place, 0))
+                moves.append(Transaction(events_name(self._writer, place), accounts[place][1]))
+                if place not in self._acknowledged and self._stands(table, place) is None:
+                    moves.append(Transaction(begin_name(self._writer, place), start))
         write_deltalake(
             table,
             rows,
@@ -178,6 +190,16 @@ class HistoryTable:
             writer_properties=WRITER,
             commit_properties=CommitProperties(app_transactions=moves),
         )
+        self._accounts |= accounts
+
+    def _events_before(self, table: DeltaTable, place: Place, start: int) -> int | None:
+        """The events that were committed below `start`, where the table stands; None if nobody counted them."""
+        known = self._accounts.get(place)
+        if known is not None and known[0] == start:
+            return known[1]
+        with named_errors(self.uri):
+            counted: int | None = table.transaction_version(events_name(self._writer, place))
+        return 0 if counted is None and self._stands(table, place) is None else counted
 
     def _require_columns(self, table: DeltaTable) -> bool:
         """Whether the table has every column of the source; raises SchemaError for one of another type."""
@@ -191,6 +213,15 @@ class HistoryTable:
 
     def _widened(self, stored: Mapping[str, DataType]) -> dict[str, DataType]:
         return {n: widened(n, stored.get(n, t), t) for n, t in self.schema.types.items()}
+
+
+def _events_by_place(rows: pa.Table) -> dict[Place, int]:
+    counted = (
+        rows.select(["_topic", "_partition"])
+        .group_by(["_topic", "_partition"])
+        .aggregate([([], "count_all")])
+    )
+    return {(row["_topic"], row["_partition"]): row["count_all"] for row in counted.to_pylist()}
 
 
 def stored_types(table: DeltaTable) -> dict[str, DataType]:

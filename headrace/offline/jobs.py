@@ -11,12 +11,13 @@ import fcntl
 import hashlib
 import logging
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TextIO, TypeAlias
 
 import orjson
 
@@ -96,17 +97,31 @@ class JobFolder:
             self._write(record)
             return record
 
+    def forget(self, id: str) -> None:
+        """Take a job that has ended off the list."""
+        with self._locked():
+            record = self._read(id)
+            if record is not None and record.state in ENDED:
+                (self.folder / f"{id}.json").unlink()
+                (self.folder / f"{id}.lock").unlink(missing_ok=True)
+
+    def abandoned(self) -> tuple[Record, ...]:
+        """The jobs that have not ended and that no process runs now."""
+        return tuple(r for r in self.list() if r.state not in ENDED and self._is_free(r.id))
+
+    def _is_free(self, id: str) -> bool:
+        with self.owned(id, attempts=1) as mine:
+            return mine
+
     @contextmanager
-    def owned(self, id: str) -> Iterator[bool]:
-        """Whether this is the one that runs the job now; the system takes the claim back from a process that died."""
+    def owned(self, id: str, *, attempts: int = 5) -> Iterator[bool]:
+        """Whether this is the one that runs the job now; the system takes the claim back from a process that died.
+
+        More than one attempt, since somebody may hold the claim for an instant to see whether it is free.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / f"{id}.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+            yield any(_claimed(lock, pause=0.02 if attempt else 0.0) for attempt in range(attempts))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -129,6 +144,15 @@ class JobFolder:
         part = self.folder / f".{record.id}.part"
         part.write_bytes(orjson.dumps(asdict(record)))
         part.replace(self.folder / f"{record.id}.json")
+
+
+def _claimed(lock: TextIO, pause: float) -> bool:
+    time.sleep(pause)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def folder_of(settings: Settings) -> JobFolder:

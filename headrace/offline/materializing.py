@@ -63,7 +63,7 @@ def materialize(
         values = _values(plan, events, keys, now, threads)
         for i, t in enumerate(now):
             one = pl.concat([keys, values[i * len(keys) : (i + 1) * len(keys)]], how="horizontal")
-            _replace(plan, uri, one.filter("_present").drop("_present"), t, options)
+            replace(plan, uri, one.filter("_present").drop("_present"), t, options)
             if not job.finished(str(t)):
                 return
 
@@ -103,7 +103,8 @@ def _values(plan: ViewPlan, events: Events, keys: pl.DataFrame, at: list[int], t
         return job.values(threads)
 
 
-def _replace(plan: ViewPlan, uri: str, rows: pl.DataFrame, t: int, options: Options | None) -> None:
+def replace(plan: ViewPlan, uri: str, rows: pl.DataFrame, t: int, options: Options | None) -> None:
+    """Write the entities' values as of `t` in place of what the table has of that instant, in one commit."""
     instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=t)
     types: dict[str, DataType] = {
         **plan.view.entity.keys,

@@ -37,10 +37,11 @@ class Opening:
     frames: Mapping[str, pl.LazyFrame] = field(default_factory=dict)
     versions: Mapping[str, int] = field(default_factory=dict)
     version: int | None = None
+    allow_gaps: bool = False
 
     def __call__(self, source: Source) -> Events:
-        """The events of a source. StateError if it has no history, or not that version of it;
-        UsageError for the updates of a view."""
+        """The events of a source. StateError if it has no history, or not that version of it; PositionError if it has
+        a gap that is not allowed; UsageError for the updates of a view."""
         refuse_updates(source)
         if source.name in self.frames:
             return FrameEvents(source, self.frames[source.name])
@@ -48,7 +49,14 @@ class Opening:
         if isinstance(source, BatchSource):
             return FileEvents(source, source.path, options if source.path.startswith("s3://") else {})
         uri = table_uri(self.settings.history.uri, self.settings.project, source.name)
-        return DeltaEvents.open(source, uri, options, self.versions.get(source.name, self.version))
+        return DeltaEvents.open(
+            source,
+            uri,
+            options,
+            self.versions.get(source.name, self.version),
+            project=self.settings.project,
+            allow_gaps=self.allow_gaps,
+        )
 
 
 def refuse_updates(source: Source) -> None:
@@ -60,14 +68,17 @@ def refuse_updates(source: Source) -> None:
         )
 
 
-def opening(project: Project, settings: Settings, events: Frames, at_version: AtVersion) -> Opening:
+def opening(
+    project: Project, settings: Settings, events: Frames, at_version: AtVersion, allow_gaps: bool = False
+) -> Opening:
     """What opens events for one training set. UsageError for a source that is not there, for a training set whose
     definitions have changed since, and for one that was made of a frame."""
-    frames = {_source(name, project): _lazy(frame) for name, frame in (events or {}).items()}
+    frames = {_source(name, project): lazy(frame) for name, frame in (events or {}).items()}
     if at_version is None or isinstance(at_version, int):
-        return Opening(settings, frames, version=at_version)
+        return Opening(settings, frames, version=at_version, allow_gaps=allow_gaps)
     if isinstance(at_version, Mapping):
-        return Opening(settings, frames, {_source(n, project): int(v) for n, v in at_version.items()})
+        given = {_source(n, project): int(v) for n, v in at_version.items()}
+        return Opening(settings, frames, given, allow_gaps=allow_gaps)
     told = at_version.metadata if isinstance(at_version, TrainingSet) else read_metadata(str(at_version))
     if not told:
         raise UsageError(f"at_version: {at_version} is no training set of Headrace's: it tells no versions")
@@ -86,7 +97,7 @@ def opening(project: Project, settings: Settings, events: Frames, at_version: At
             raise UsageError(
                 f"the training set was made of a frame for source `{name}`: give it with events="
             )
-    return Opening(settings, frames, versions)
+    return Opening(settings, frames, versions, allow_gaps=allow_gaps)
 
 
 def _source(name: str, project: Project) -> str:
@@ -96,7 +107,12 @@ def _source(name: str, project: Project) -> str:
     return name
 
 
-def _lazy(frame: Any) -> pl.LazyFrame:
+def lazy(frame: Any) -> pl.LazyFrame:
+    """A frame, whoever made it, or the path of a Parquet file. UsageError for anything else."""
+    if isinstance(frame, str | Path):
+        if not Path(frame).is_file():
+            raise UsageError(f"events: there is no Parquet file `{frame}`")
+        return pl.scan_parquet(frame)
     if isinstance(frame, pl.LazyFrame):
         return frame
     if isinstance(frame, pl.DataFrame):
@@ -105,4 +121,6 @@ def _lazy(frame: Any) -> pl.LazyFrame:
         return pl.DataFrame(pl.from_arrow(frame)).lazy()
     if hasattr(frame, "iloc"):
         return pl.from_pandas(frame).lazy()
-    raise UsageError(f"events are a Polars, pandas or pyarrow frame, not {type(frame).__name__}")
+    raise UsageError(
+        f"events are a Polars, pandas or pyarrow frame, or a Parquet file, not {type(frame).__name__}"
+    )

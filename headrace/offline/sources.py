@@ -18,6 +18,8 @@ from deltalake import DeltaTable
 from headrace.definitions import BatchSource, StreamSource
 from headrace.durations import DAY
 from headrace.errors import StateError, UsageError
+from headrace.history.account import writer_of
+from headrace.history.gaps import Whole, gaps_of, refuse, remaining
 from headrace.history.read import access, scan
 from headrace.history.storage import Options, named_errors
 from headrace.types import DataType, Date, Int64
@@ -59,12 +61,21 @@ class DeltaEvents:
     uri: str
     version: int
     options: Options = field(default_factory=dict)
+    whole: Whole = field(default_factory=Whole)
 
     @classmethod
     def open(
-        cls, source: Source, uri: str, options: Options | None = None, version: int | None = None
+        cls,
+        source: StreamSource,
+        uri: str,
+        options: Options | None = None,
+        version: int | None = None,
+        *,
+        project: str,
+        allow_gaps: bool = False,
     ) -> DeltaEvents:
-        """The newest version, or the one asked for. StateError if there is no table or no such version."""
+        """The newest version, or the one asked for. StateError if there is no table or no such version,
+        PositionError if it has a gap (`headrace.history.gaps`) and `allow_gaps` does not let it."""
         with named_errors(uri):
             if not DeltaTable.is_deltatable(uri, storage_options=access(options)):
                 raise StateError(
@@ -72,13 +83,16 @@ class DeltaEvents:
                     "or give a frame of them with events="
                 )
             table = DeltaTable(uri, version=version, storage_options=access(options))
-            return cls(source, uri, table.version(), dict(options or {}))
+            found = gaps_of(table, writer_of(project, source.name), source.topics)
+            if found.gaps and not allow_gaps:
+                raise refuse(source.name, uri, found.gaps)
+            return cls(source, uri, table.version(), dict(options or {}), found)
 
     def batches(self, columns: set[str], first: int, last: int) -> Iterator[pl.DataFrame]:
         """As `Events.batches`; files are left out by their date, row groups by the event time."""
         with named_errors(self.uri):
             table = DeltaTable(self.uri, version=self.version, storage_options=access(self.options))
-            lazy = scan(table)
+            lazy = remaining(table, self.whole.gone)
             have = lazy.collect_schema()
             if "_date" in have:
                 lazy = lazy.filter(pl.col("_date").is_between(_date(first), _date(last)))
@@ -94,8 +108,9 @@ class DeltaEvents:
         return int(files["num_records"].fill_null(BATCH).sum()) if len(files) else 0
 
     def told(self) -> dict[str, Any]:
-        """The table and its version."""
-        return {"uri": self.uri, "version": self.version}
+        """The table, its version, and the gaps that were allowed."""
+        told: dict[str, Any] = {"uri": self.uri, "version": self.version}
+        return told | ({"gaps": [g.told() for g in self.whole.gaps]} if self.whole.gaps else {})
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,6 @@ class Options:
     threads: int | None = None
     folder: Path | None = None
     partition_rows: int = PARTITION_ROWS
-    allow_gaps: bool = False
     progress: Progress = lambda what, done, of: None
 
 

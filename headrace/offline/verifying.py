@@ -53,13 +53,14 @@ class Mismatch:
 @dataclass(frozen=True)
 class Verified:
     """`checked` entities, of which `matched` are right in every feature. `ahead` were left out: Redis has events of
-    theirs that history has not yet."""
+    theirs that history has not yet. `gaps`: what history itself has lost, as `headrace.history.gaps.Gap.told` tells."""
 
     view: str
     checked: int
     matched: int
     ahead: int
     mismatches: tuple[Mismatch, ...]
+    gaps: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def rate(self) -> float:
@@ -94,8 +95,9 @@ def verify(
     with redis.Redis.from_url(url, protocol=2, socket_timeout=30) as client:
         online_keys = _sampled_online(client, space, sample // 2 + 1, seed, url)
     texts = sorted({*online_keys, *_sampled_history(plan, events, sample // 2 + 1, seed)})
+    gaps = tuple(events.told().get("gaps", ()))
     if not texts:
-        return Verified(plan.id, 0, 0, 0, ())
+        return Verified(plan.id, 0, 0, 0, (), gaps)
     with OnlineReader(url, hash_tag=hash_tag) as reader:
         rows, unreadable = _read(reader, project, plan, texts)
         others = {v: _read(reader, project, plan, texts, v)[0] for v in versions if v != plan.view.version}
@@ -143,7 +145,7 @@ def verify(
         elsewhere = row is None and any(other[i] is not None for other in others.values())
         judge = _reason(plan, row, elsewhere, expected[i], as_written[i] if as_written else None, nothing)
         found += [Mismatch(text, n, values.get(n), expected[i][n], judge(n)) for n in wrong]
-    return Verified(plan.id, checked, matched, ahead, tuple(found))
+    return Verified(plan.id, checked, matched, ahead, tuple(found), gaps)
 
 
 def _sampled_online(client: redis.Redis, space: KeySpace, n: int, seed: int, url: str) -> list[str]:
@@ -152,20 +154,13 @@ def _sampled_online(client: redis.Redis, space: KeySpace, n: int, seed: int, url
     try:
         cursor = 0
         while True:
-            cursor, keys = cast(
-                "tuple[int, list[bytes]]", client.scan(cursor, match=_glob(space), count=5_000)
-            )
+            cursor, keys = cast("tuple[int, list[bytes]]", client.scan(cursor, match=space.glob, count=5_000))
             texts = [space.entity_text(key.decode()) for key in keys]
             kept = _smallest(pl.concat([kept, pl.Series(texts, dtype=pl.String).drop_nulls()]), n, seed)
             if cursor == 0:
                 return kept.to_list()
     except (redis.ConnectionError, redis.TimeoutError) as exc:
         raise UnavailableError(f"Redis at {parse_address(url)}: {exc}") from exc
-
-
-def _glob(space: KeySpace) -> str:
-    escaped = "".join(f"\\{c}" if c in "*?[]\\^" else c for c in space.prefix)
-    return f"{escaped}*{space.suffix}"
 
 
 def _smallest(texts: pl.Series, n: int, seed: int) -> pl.Series:

@@ -159,6 +159,12 @@ class KeySpace:
             return redis_key[len(self.prefix) : len(redis_key) - len(self.suffix)]
         return None
 
+    @property
+    def glob(self) -> str:
+        """The pattern for SCAN that fits the Redis keys of all entities."""
+        escaped = "".join(f"\\{c}" if c in "*?[]\\^" else c for c in self.prefix)
+        return f"{escaped}*{self.suffix}"
+
     def fence_key(self, partition: int) -> str:
         """The Redis key that holds the epoch of the owner of one of the view's partitions."""
         return f"{self.project}:_fence:{self.view}@{self.version}:{partition}"

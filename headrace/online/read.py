@@ -19,6 +19,7 @@ from headrace.durations import parse_instant
 from headrace.errors import DecodeError, SettingsError, StateError, UnavailableError
 from headrace.online.address import parse_address
 from headrace.online.keys import KeySpace
+from headrace.online.promotions import promoted, promotions_key
 from headrace.online.resp import META
 from headrace.online.text import from_text
 from headrace.types import DataType
@@ -94,6 +95,17 @@ class OnlineReader:
                     pipe.hmget(space.redis_key(key), [*META, *features])
                 replies = cast("list[_Texts]", await cast("Awaitable[object]", pipe.execute()))
         return [_row(space, k, r, features) for k, r in zip(keys, replies, strict=True)]
+
+    def promoted(self, project: str) -> dict[str, str]:
+        """The promoted version of each view that was promoted. Errors as `read`."""
+        with self._translated():
+            return promoted(cast("Mapping[bytes, bytes]", self._client.hgetall(promotions_key(project))))
+
+    async def apromoted(self, project: str) -> dict[str, str]:
+        """As `promoted`, for asyncio."""
+        with self._translated():
+            found = await cast("Awaitable[object]", self._asyncio().hgetall(promotions_key(project)))
+            return promoted(cast("Mapping[bytes, bytes]", found))
 
     def _asyncio(self) -> redis.asyncio.Redis:
         loop = asyncio.get_running_loop()

@@ -6,11 +6,13 @@ import itertools
 import os
 import random
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
 
+from headrace.history.read import read_history
 from tests.integration import views
 from tests.integration.deployment import Deployment, Process
 from tests.integration.polling import until
@@ -38,7 +40,7 @@ from features.payments import by_merchant, by_user
 def again(view: hr.FeatureView) -> hr.FeatureView:
     return hr.FeatureView(
         view.name,
-        version=9,
+        version=VERSION,
         entity=view.entity,
         source=view.source,
         where=view.where,
@@ -99,9 +101,18 @@ class Scene:
         self.sender = Sender(real.kafka)
         self.load = Load(self.sender, self.deployment.topics["payments"], seed)
 
-    def declare(self, backfill: str | None) -> None:
-        text = NEXT.replace("BACKFILL", repr(backfill))
-        (self.deployment.config / "features" / "later.py").write_text(text)
+    def declare(self, backfill: str | None, version: int = 9) -> None:
+        text = NEXT.replace("BACKFILL", repr(backfill)).replace("VERSION", str(version))
+        (self.deployment.config / "features" / f"later{version}.py").write_text(text)
+
+    def frames(self) -> tuple[str, str]:
+        """What history has, as Parquet: rows that say where they stand, and rows that do not."""
+        folder = self.deployment.folder
+        uri = folder / "history" / self.deployment.project / "sources" / "payments"
+        rows = read_history(str(uri)).sort("_partition", "_offset").collect()
+        rows.write_parquet(folder / "placed.parquet")
+        rows.drop("_topic", "_partition", "_offset").write_parquet(folder / "plain.parquet")
+        return f"{folder}/placed.parquet", f"{folder}/plain.parquet"
 
     def worker(self, failpoint: str | None = None) -> Process:
         process = self.deployment.start("worker", failpoint=failpoint)
@@ -159,6 +170,11 @@ class Scene:
             raise AssertionError(f"{error}\n" + "\n".join(last[:10]) + "\n" + logs) from None
 
 
+def waits(deployment: Deployment, view: str) -> bool:
+    """Whether a worker says that this view waits for its history."""
+    return any(view in worker["waiting"] for worker in deployment.ask("status")["workers"])
+
+
 @pytest.mark.parametrize("seed", range(1, 1 + int(os.environ.get("SEEDS", "1"))))  # SEEDS=10 for a long run
 def test_new_versions_begin_with_history_under_load_and_kills(
     real: RealComponents, tmp_path: Path, seed: int
@@ -180,6 +196,10 @@ def test_new_versions_begin_with_history_under_load_and_kills(
             worker = scene.worker()
             assert scene.backfills({view: scene.rng.choice(JOB_STEPS) for view in OLD}) == [-9, -9]
             assert [deployment.features(view) for view in OLD] == [{}, {}], "a shadow is not shown"
+            until("a worker that waits with it", lambda: waits(deployment, "by_merchant@9"))
+            refused = deployment.ask("promote", "by_merchant@9", code=1)["detail"]
+            assert "`by_merchant@9` is a shadow still: it waits for its history" in refused
+            assert deployment.ask("get", "by_merchant", merchants[0])[0]["version"] == "2"
             first, second = sorted(OLD, key=lambda _: scene.rng.random())
             assert scene.backfill(first, None, "--limit", "200").code == 0
             until("a worker that takes it up", lambda: worker.said("history is there for what waited"))
@@ -196,6 +216,9 @@ def test_new_versions_begin_with_history_under_load_and_kills(
             worker = scene.worker()
         scene.sender.flush()
         scene.right(OLD | {v: v for v in views.VIEWS})
+        told = deployment.ask("promote", "by_merchant@9")
+        assert told == {"view": "by_merchant", "version": "9", "before": "2"}
+        assert deployment.ask("get", "by_merchant", merchants[0])[0]["version"] == "9"
     assert old.backwards == []
     assert new.backwards == []
 
@@ -215,13 +238,20 @@ def test_a_view_that_declares_nothing_is_backfilled_while_no_worker_runs(
         assert (job.code, job.said("or stop the workers until the backfill is done")) == (1, True), job.text
         worker.terminate()
         worker.ended_well()
+        placed, plain = scene.frames()
+        midway = datetime.now(UTC).isoformat()
         scene.load.some(500)
+        scene.declare("2025-01-01", version=8)
+        job = scene.backfill("by_user@8", None, "--events", plain)
+        assert (job.code, job.said("each row must say where it stands in the topic")) == (2, True), job.text
+        assert scene.backfill("by_user@8", None, "--events", placed).code == 0
+        assert scene.backfill("by_merchant@8", None, "--events", plain, "--to", midway).code == 0
         job = scene.backfill("by_user@9", None, "--from", "2025-01-01", "--to", "2100-01-01")
         assert job.code == 0, job.text
         job = scene.backfill("by_merchant@9", None, "--from", "2025-01-01", "--to", "2020-01-01")
         assert (job.code, job.said("by_merchant@9 goes on with the stream")) == (0, True), job.text
         scene.load.some(500)
         deployment.run("worker")
-        assert scene.differing(OLD) == []
+        assert scene.differing(OLD | {"by_user@8": "by_user@1", "by_merchant@8": "by_merchant@2"}) == []
         job = scene.backfill("by_user@9", None, "--from", "2025-01-01")
         assert (job.code, job.said("has state already")) == (1, True), job.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import headrace as hr
 from headrace.cli.verbs import app
 from headrace.errors import UsageError
 from headrace.offline import materializing
+from tests.integration.jobs_process import run_jobs
 from tests.integration.test_training_set import FEATURES, T0, append, table
 
 DAYS = [T0 + timedelta(days=d) for d in range(1, 6)]
@@ -78,7 +80,7 @@ def test_what_was_done_is_not_repeated(
 ) -> None:
     monkeypatch.setattr(materializing, "ROWS", 3)
     written = []
-    original = materializing._replace
+    original = materializing.replace
 
     def away(plan: object, uri: str, rows: pl.DataFrame, t: int, options: object) -> None:
         if len(written) == 2:
@@ -86,10 +88,10 @@ def test_what_was_done_is_not_repeated(
         written.append(t)
         original(plan, uri, rows, t, options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(materializing, "_replace", away)
+    monkeypatch.setattr(materializing, "replace", away)
     with pytest.raises(KeyboardInterrupt):
         store.materialize("spend", DAYS[0], DAYS[-1], "1d").wait(120)
-    monkeypatch.setattr(materializing, "_replace", original)
+    monkeypatch.setattr(materializing, "replace", original)
     versions = DeltaTable(tmp_path / "lake/shop/views/spend@1").version()
     job = store.materialize("spend", DAYS[0], DAYS[-1], "1d").wait(120)
     assert job.progress == (5, 5)
@@ -104,6 +106,29 @@ def test_a_range_that_does_not_go_forward_is_refused(store: hr.FeatureStore) -> 
         store.materialize("spend", DAYS[0], DAYS[1], "daily")
     with pytest.raises(UsageError, match="writes to the offline store"):
         store.materialize("spend", DAYS[0], DAYS[1], "1d", stores=("online",))
+
+
+def test_the_jobs_process_takes_up_what_a_process_left_that_died(
+    store: hr.FeatureStore, config: Path, tmp_path: Path
+) -> None:
+    job = store.materialize("spend", DAYS[0], DAYS[-1], "1d").wait(120)
+    whole = materialized(tmp_path)
+    commits = DeltaTable(str(tmp_path / "lake/shop/views/spend@1")).version()
+    # As if it had been killed after two instants: it runs, says its record, and nobody holds its lock.
+    job.folder.change(job.id, lambda r: replace(r, state="running", finished=r.finished[:2]))
+    done = run_jobs(config)
+    assert (done.exit_code, job.state, job.progress) == (0, "done", (5, 5))
+    assert DeltaTable(str(tmp_path / "lake/shop/views/spend@1")).version() == commits + 3
+    assert materialized(tmp_path).equals(whole)
+
+
+def test_a_job_whose_view_has_changed_since_is_not_taken_up(store: hr.FeatureStore, config: Path) -> None:
+    job = store.materialize("spend", DAYS[0], DAYS[-1], "1d").wait(120)
+    job.folder.change(job.id, lambda r: replace(r, state="running", finished=()))
+    (config / "features" / "spend.py").write_text(FEATURES.replace('over="7d"', 'over="8d"'))
+    done = run_jobs(config)
+    assert (done.exit_code, job.state) == (1, "failed")
+    assert "was defined otherwise when this materialize was asked for" in (job.folder.get(job.id).error or "")
 
 
 def test_the_commands_backfill_and_tell_of_jobs(store: hr.FeatureStore, config: Path, tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 from typer.testing import CliRunner
 
 import headrace as hr
 from headrace.cli.verbs import app
-from headrace.errors import StateError, UsageError
+from headrace.errors import PositionError, StateError, UsageError
 from headrace.history.schema import HistorySchema
 from headrace.history.storage import Options, storage_options
 from headrace.history.table import HistoryTable
@@ -272,3 +273,40 @@ def test_history_on_s3_gives_the_same(
 async def test_the_async_twin_gives_the_same(store: hr.FeatureStore, history: HistoryTable) -> None:
     assert (await store.atraining_set(SPINE, "spend")).equals(store.training_set(SPINE, "spend"))
     shutil.rmtree(history.uri)
+
+
+def test_a_gap_in_history_is_named_and_refused_unless_it_is_allowed(
+    store: hr.FeatureStore, config: Path, history: HistoryTable, tmp_path: Path
+) -> None:
+    whole = store.training_set(SPINE, "spend")
+    DeltaTable(history.uri).delete("_offset >= 100 and _offset < 130")
+    told = "the history of source `pay` at .* has a gap: pay/0 lacks 30 events at offsets 100 to 129"
+    with pytest.raises(PositionError, match=told):
+        store.training_set(SPINE, "spend")
+    with pytest.raises(PositionError, match=told):
+        store.materialize("spend", T0, T0, "1d")
+    assert store.training_set(SPINE, "spend", at_version=whole).equals(whole)
+    without = store.training_set(SPINE, "spend", allow_gaps=True)
+    rest = pl.concat([events(0, 100), events(130, 350)])
+    assert without.equals(store.training_set(SPINE, "spend", events={"pay": rest}))
+    assert without.metadata["sources"]["pay"]["gaps"] == [
+        {"topic": "pay", "partition": 0, "events": 30, "offsets": [[100, 130]]}
+    ]
+    SPINE.write_csv(tmp_path / "spine.csv")
+    output = tmp_path / "out.parquet"
+    command = [
+        "training-set",
+        f"{tmp_path}/spine.csv",
+        "-f",
+        "spend",
+        "-o",
+        str(output),
+        "--config",
+        str(config),
+    ]
+    refused = CliRunner().invoke(app, [*command, "--json"])
+    assert refused.exit_code == 1
+    assert "pay/0 lacks 30 events at offsets 100 to 129" in json.loads(refused.stdout)["detail"]
+    assert not output.exists()
+    assert CliRunner().invoke(app, [*command, "--allow-gaps"]).exit_code == 0
+    assert pl.read_parquet(output).equals(pl.DataFrame(without))

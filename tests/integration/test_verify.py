@@ -19,6 +19,7 @@ from app.embedded.redis import EmbeddedRedis
 from headrace.cli.verbs import app
 from headrace.history.schema import HistorySchema
 from headrace.history.table import HistoryTable
+from tests.integration.jobs_process import run_jobs
 
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 FEATURES = """
@@ -169,8 +170,31 @@ def test_events_that_history_lost_are_found(config: Path, client: redis.Redis) -
     table = DeltaTable(config.parent / "lake/shop/sources/pay")
     table.delete("user = 'u27' and amount > 20")
     table.delete("user = 'u28' and amount < 3")
-    told = verified(config)[1]
+    code, told = verified(config)
     assert {(m["entity"], m["reason"]) for m in told["mismatches"]} == {("u27", "history"), ("u28", "twice")}
+    assert code == 1
+
+
+def test_events_that_history_lost_are_named_and_fail_unless_that_is_allowed(config: Path) -> None:
+    keep(config.parent, [{"user": "u40", "amount": 1.0, "at": NOW - timedelta(days=40)}], 300, NOW)
+    DeltaTable(config.parent / "lake/shop/sources/pay").delete("_offset = 300")  # of nobody who is served
+    code, told = verified(config)
+    assert (code, told["mismatches"]) == (1, [])
+    assert told["gaps"] == [{"topic": "pay", "partition": 0, "events": 1, "offsets": [[300, 301]]}]
+    assert verified(config, "--allow-gaps")[0] == 0
+    said = CliRunner().invoke(app, ["verify", "spend", "--config", str(config)])
+    assert "history has lost events: pay/0 lacks 1 event at offsets 300" in said.stdout
+
+
+def test_the_jobs_process_verifies_samples_and_says_what_differs(config: Path, client: redis.Redis) -> None:
+    features = FEATURES.replace("older = ", "older = None and ")
+    (config / "features" / "spend.py").write_text(features)
+    assert run_jobs(config, "--sample", "80").exit_code == 0
+    client.hset("shop:spend@1:u27", "paid_ever", "9")
+    done = run_jobs(config, "--sample", "80")
+    assert done.exit_code == 1
+    assert "verify spend@1: 39 of 40 entities match" in done.stderr
+    assert "u27 paid_ever twice" in done.stderr
 
 
 def test_people_are_told_in_a_table(config: Path, client: redis.Redis) -> None:

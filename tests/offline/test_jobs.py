@@ -112,3 +112,22 @@ def test_jobs_are_listed_and_a_wrong_name_is_told(folder: JobFolder, job: Record
     assert [r.id for r in folder.list()] == [job.id]
     with pytest.raises(UsageError, match="no job `nothing`"):
         folder.get("nothing")
+
+
+def test_a_job_that_nobody_runs_is_abandoned_and_one_that_is_run_is_not(
+    folder: JobFolder, job: Record
+) -> None:
+    assert [r.id for r in folder.abandoned()] == [job.id]
+    with folder.owned(job.id) as mine:
+        assert mine
+        assert folder.abandoned() == ()
+    run(folder, job.id, worked([]))
+    assert folder.abandoned() == ()
+
+
+def test_a_job_is_forgotten_once_it_has_ended(folder: JobFolder, job: Record) -> None:
+    folder.forget(job.id)
+    assert folder.get(job.id).state == "pending"
+    run(folder, job.id, worked([]))
+    folder.forget(job.id)
+    assert folder.list() == []

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import headrace as hr
-from headrace.errors import UsageError
+from headrace.errors import StateError, UsageError
+from headrace.offline.jobs import Record, folder_of
+from headrace.offline.submitting import work_of
 from tests.integration.test_training_set import FEATURES
 
 
@@ -40,3 +43,33 @@ def test_an_embedded_broker_has_no_changelog_to_write(store: hr.FeatureStore) ->
     with pytest.raises(UsageError, match="backfill on a real Kafka"):
         job.wait(60)
     assert job.state == "failed"
+
+
+def test_events_that_are_no_frame_and_no_file_are_refused(store: hr.FeatureStore, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"there is no Parquet file `away\.parquet`"):
+        store.backfill("spend", events="away.parquet")
+    with pytest.raises(UsageError, match="or a Parquet file, not int"):
+        store.backfill("spend", events=7)
+
+
+def test_a_backfill_of_a_frame_is_not_taken_up_without_it_and_one_of_a_file_is(
+    store: hr.FeatureStore, tmp_path: Path
+) -> None:
+    frame = pl.DataFrame({"user": ["u1"], "amount": [1.0], "_partition": [0], "_offset": [0]})
+    frame.write_parquet(tmp_path / "past.parquet")
+    given: tuple[tuple[object, str], ...] = (
+        (frame, "a frame"),
+        (tmp_path / "past.parquet", f"{tmp_path}/past.parquet"),
+    )
+    for events, told in given:
+        job = store.backfill("spend", events=events)
+        with pytest.raises(UsageError, match="backfill on a real Kafka"):
+            job.wait(60)
+        assert job.folder.get(job.id).arguments["events"] == told
+    with pytest.raises(StateError, match="was given a frame, which went with its process: ask again"):
+        work_of(store.project, store.settings, recorded(store, "a frame"))
+    assert callable(work_of(store.project, store.settings, recorded(store, f"{tmp_path}/past.parquet")))
+
+
+def recorded(store: hr.FeatureStore, events: str) -> Record:
+    return next(r for r in folder_of(store.settings).list() if r.arguments.get("events") == events)
