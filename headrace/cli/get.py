@@ -62,20 +62,19 @@ def get(
 
 def _watch(store: FeatureStore, view: FeatureView, look: Any, every: float, as_json: bool) -> None:
     """Show the values again and again, until Ctrl-C; as JSON, one line whenever they change."""
-    import orjson
     from rich.live import Live
 
-    from headrace.cli.telling import out, sayable
+    from headrace.cli.telling import json_text, out
 
     try:
         if as_json:
-            before = b""
+            before = ""
             while True:
                 rows = look()
-                now = orjson.dumps(sayable([_plain(view, row, 0) for row in rows]), default=str)
+                now = json_text([_plain(view, row, 0) for row in rows])
                 if now != before:  # as text: a NaN is not equal to itself
                     told = [_plain(view, row, time.time_ns() // 1000) for row in rows]
-                    typer.echo(orjson.dumps(sayable(told), default=str).decode())
+                    typer.echo(json_text(told))
                 before = now
                 time.sleep(every)
         with Live(console=out(), auto_refresh=False) as live:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rich import box
@@ -13,7 +14,10 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from headrace.durations import format_instant
 from headrace.errors import DefinitionError, HeadraceError, ProjectError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def out() -> Console:
@@ -23,23 +27,27 @@ def out() -> Console:
 
 def tell_json(value: Any) -> None:
     """One JSON document on standard output."""
+    sys.stdout.write(json_text(value, indent=True) + "\n")
+
+
+def json_text(value: Any, *, indent: bool = False) -> str:
+    """JSON in which a feature's value that JSON cannot say is the text that Redis holds."""
     import orjson
 
-    text = orjson.dumps(sayable(value), option=orjson.OPT_INDENT_2, default=_plain)
-    sys.stdout.write(text.decode() + "\n")
+    return orjson.dumps(_sayable(value), option=orjson.OPT_INDENT_2 if indent else 0, default=_plain).decode()
 
 
-def sayable(value: Any) -> Any:
-    """The same, with NaN and the infinities as the texts that Redis holds: JSON has no numbers for them.
-
-    orjson would make them null, which is another value.
-    """
+def _sayable(value: Any) -> Any:
+    """Without what orjson would say in its own way: NaN and the infinities as null, and instants with an offset."""
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        return format_instant((aware - EPOCH) // timedelta(microseconds=1))
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, Mapping):
-        return {k: sayable(v) for k, v in value.items()}
+        return {k: _sayable(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [sayable(v) for v in value]
+        return [_sayable(v) for v in value]
     return value
 
 

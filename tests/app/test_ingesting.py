@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from confluent_kafka import Message, Producer
 from fastavro import parse_schema, schemaless_reader
 from typer.testing import CliRunner
 
+import headrace as hr
 from app.dead_letters import dead_letter, dead_letters
-from app.ingesting import ingest, key_of, parsed
+from app.ingesting import encoder_of, ingest, key_of, parsed
 from app.reading import read_to_end
 from app.status import status
 from headrace.cli.verbs import app
@@ -203,3 +205,9 @@ def test_keys_are_texts_of_their_values() -> None:
     by_time = StreamSource("b", schema=schema, key="at")
     assert key_of(by_time, {"at": "2026-01-01T00:00:00Z"}) == b"2026-01-01T00:00:00.000000Z"
     assert key_of(StreamSource("c", schema=schema), {"s": "x"}) is None
+
+
+def test_bytes_on_a_json_topic_are_base64() -> None:
+    source = hr.StreamSource("files", format="json", schema={"raw": hr.Bytes, "price": hr.Decimal(5, 2)})
+    value = encoder_of(source, Settings())({"raw": b"\x01\x02", "price": Decimal("1.50")})
+    assert value == b'{"raw":"AQI=","price":"1.50"}'

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import redis
 from typer.testing import CliRunner
 
-from headrace.cli.get import _watch
+from headrace.cli.get import _plain, _watch
+from headrace.cli.telling import tell_json
 from headrace.cli.verbs import app
 from headrace.client import FeatureStore, OnlineFeatures
 from tests.definitions.cases import write_config
@@ -122,4 +125,49 @@ def test_watching_ends_with_ctrl_c_and_leaves_the_last_values(
 ) -> None:
     store = FeatureStore(write_config(tmp_path / "config", ""))
     _watch(store, store.project.view("spend"), looks(*ROWS), 0.0, False)
-    assert "2.5" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "2.5" in shown
+    assert "{" not in shown
+
+
+EVERY_KIND = """
+kinds = hr.StreamSource(
+    "kinds", format="json", key="user", timestamp="at",
+    schema={
+        "user": hr.String, "at": hr.Timestamp, "day": hr.Date, "price": hr.Decimal(10, 2), "raw": hr.Bytes,
+        "seen": hr.List(hr.Timestamp),
+    },
+)
+kind = hr.Entity("kind", keys={"user": hr.String})
+last = hr.FeatureView(
+    "last", entity=kind, source=kinds,
+    features={"at": "at", "day": "day", "price": "price", "raw": "raw", "seen": "seen"},
+)
+"""
+
+
+@pytest.mark.parametrize("watch", [False, True])
+def test_what_json_lacks_is_the_text_that_redis_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], watch: bool
+) -> None:
+    at = datetime(2026, 1, 1, 12, 0, 0, 5, tzinfo=UTC)
+    values = {
+        "at": at,
+        "day": at.date(),
+        "price": Decimal("1.50"),
+        "raw": b"\x01\x02",
+        "seen": [at],
+    }
+    store = FeatureStore(write_config(tmp_path / "config", EVERY_KIND))
+    row = OnlineFeatures({"user": "ada"}, values, "found", written_at=0)
+    if watch:
+        _watch(store, store.project.view("last"), looks(row), 0.0, True)
+    else:
+        tell_json([_plain(store.project.view("last"), row, 0)])
+    assert json.loads(capsys.readouterr().out)[0]["features"] == {
+        "at": "2026-01-01T12:00:00.000005Z",
+        "day": "2026-01-01",
+        "price": "1.50",
+        "raw": "AQI=",
+        "seen": ["2026-01-01T12:00:00.000005Z"],
+    }
