@@ -31,6 +31,9 @@ def check_row_wise(plan: ViewPlan) -> DefinitionError | None:
     frame = sample(plan.source.source)
     try:
         whole = _run(plan, frame)
+        moved = _moved(plan, frame, whole)
+        if moved is not None:
+            return moved
         for how, parts in _cuts(frame):
             again = pl.concat([_run(plan, part) for part in parts]).sort("_row")
             name = _different(whole, again)
@@ -43,6 +46,25 @@ def check_row_wise(plan: ViewPlan) -> DefinitionError | None:
 
 def _run(plan: ViewPlan, frame: pl.DataFrame) -> pl.DataFrame:
     return plan.projection.everything(frame).sort("_row")
+
+
+def _moved(plan: ViewPlan, frame: pl.DataFrame, whole: pl.DataFrame) -> DefinitionError | None:
+    """A key that the transform changes unsaid: rows would be counted where their old key is read."""
+    view, transform = plan.view, plan.view.transform
+    if transform is None:
+        return None
+    rows = frame[whole["_row"]]
+    for key in view.entity.keys:
+        if key in transform.adds or key in view.columns or key not in rows.columns:
+            continue
+        if not rows[key].equals(whole[key], null_equal=True):
+            return DefinitionError(
+                f"the transform `{transform.name}` changes `{key}`, a key of {view.entity.name}",
+                expected="keys as they were read, unless adds= names them",
+                got=f"another value in `{key}`",
+                hint=f"Say adds={{'{key}': hr.{view.entity.keys[key]}}}, and rows go to the partition of the new key.",
+            ).located(definition=f"FeatureView {view.name}", field="transform", place=view.place)
+    return None
 
 
 def _cuts(frame: pl.DataFrame) -> Iterator[tuple[str, list[pl.DataFrame]]]:

@@ -130,3 +130,16 @@ def test_made_up_rows_are_always_the_same_and_have_every_type() -> None:
     assert frame.equals(sample(source))
     assert frame.select(list(COLUMNS)).schema == {name: t.polars for name, t in COLUMNS.items()}
     assert all(frame[name].null_count() < len(frame) for name in COLUMNS)
+
+
+def rekeyed(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(id=pl.col("id") % 2)
+
+
+def test_a_transform_that_changes_a_key_says_so_in_adds() -> None:
+    message = told(transform=hr.transform(rekeyed))
+    assert message is not None
+    assert "the transform `rekeyed` changes `id`, a key of thing" in message
+    assert "Say adds={'id': hr.Int64}" in message
+    assert told(transform=hr.transform(rekeyed, adds={"id": hr.Int64})) is None
+    assert told(transform=hr.transform(doubled, adds={"y": hr.Float64})) is None
