@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
-from headrace.aggregates.declare import Aggregate, latest
+from headrace.aggregates.declare import Aggregate
 from headrace.declaring import Definition, Mistakes, current_scope, place_of
 from headrace.definitions import rules
+from headrace.definitions.arguments import backfill_of, columns_of, features_of, transform_of
 from headrace.definitions.batch_source import BatchSource
 from headrace.definitions.entity import Entity
 from headrace.definitions.functions import Function, known_functions
@@ -93,7 +94,7 @@ class FeatureView(Definition):
             source=_a(source, kinds, "source", "an hr.StreamSource, hr.BatchSource or hr.FeatureView", m)
         )
         self._set(where=None if where is None else rules.expression(where, m, field="where"))
-        self._set(columns=_columns(columns, m), transform=_transform(transform, m))
+        self._set(columns=columns_of(columns, m), transform=transform_of(transform, m))
         for field, given in (
             ("granularity", granularity),
             ("ttl", ttl),
@@ -121,7 +122,7 @@ class FeatureView(Definition):
                 hint="It begins with the oldest update that its topic has.",
             )
         self._set(functions=known_functions())
-        self._set(backfill=_backfill(backfill, m), features=_features(features, m))
+        self._set(backfill=backfill_of(backfill, m), features=features_of(features, m))
         self._set(**rules.words(description, owner, tags, m))
         _check_windows(self, m)
         _check_chain(self, m)
@@ -174,90 +175,6 @@ def _a(value: object, kinds: tuple[type, ...], field: str, expected: str, mistak
         mistakes.add(f"{field} is of the wrong kind", field=field, expected=expected, got=got, hint=hint)
         return None
     return value
-
-
-def _columns(columns: object, mistakes: Mistakes) -> dict[str, str]:
-    if not isinstance(columns, Mapping):
-        expected = "SQL by name, such as columns={'eur': 'amount * fx_rate'}"
-        mistakes.add("columns is not a mapping", field="columns", expected=expected, got=repr(columns))
-        return {}
-    rules.unique(columns, mistakes, field="columns", what="columns")
-    for name, text in columns.items():
-        rules.column_name(name, mistakes, field=f"columns.{name}", what="a column's name")
-        if isinstance(text, Aggregate):
-            mistakes.add(
-                "a column is computed from one row",
-                field=f"columns.{name}",
-                expected="a SQL expression",
-                got=str(text),
-                hint="Put the aggregate under features.",
-            )
-        else:
-            rules.expression(text, mistakes, field=f"columns.{name}")
-    return {k: v for k, v in columns.items() if isinstance(v, str) and v.strip()}
-
-
-def _transform(transform: object, mistakes: Mistakes) -> Transform | None:
-    if transform is None:
-        return None
-    if not isinstance(transform, Transform):
-        mistakes.add(
-            "transform is of the wrong kind",
-            field="transform",
-            expected="hr.transform(fn, adds={'is_big': hr.Bool})",
-            got=f"the function `{transform.__name__}`" if hasattr(transform, "__name__") else repr(transform),
-        )
-        return None
-    mistakes.inherit(transform.mistakes, field="transform")
-    example = "names with types, such as adds={'is_big': hr.Bool}"
-    rules.typed_names(transform.adds, mistakes, field="transform.adds", example=example, new=True)
-    return transform
-
-
-def _backfill(backfill: object, mistakes: Mistakes) -> str | None:
-    if backfill is None:
-        return None
-    if hasattr(backfill, "columns") or hasattr(backfill, "collect_schema"):
-        mistakes.add(
-            "backfill says how far back history goes",
-            field="backfill",
-            expected="a duration such as '30d', or an instant such as '2026-01-01T00:00:00Z'",
-            got=f"a frame ({type(backfill).__name__})",
-            hint="A definition holds no events: give the frame to store.backfill(view, events=frame).",
-        )
-        return None
-    probe = Mistakes(None, mistakes.place)
-    rules.duration(backfill, probe, field="backfill")
-    if probe.found:
-        expected = "a duration such as '30d', or an instant such as '2026-01-01T00:00:00Z'"
-        rules.instant(backfill, mistakes, field="backfill", expected=expected)
-    return str(backfill)
-
-
-def _features(features: object, mistakes: Mistakes) -> dict[str, Aggregate]:
-    if not isinstance(features, Mapping) or not features:
-        expected = "at least one by name, such as features={'payments_1h': hr.count(over='1h')}"
-        mistakes.add("features is a mapping", field="features", expected=expected, got=repr(features))
-        return {}
-    rules.unique(features, mistakes, field="features", what="features")
-    kept = {}
-    for name, value in features.items():
-        field = f"features.{name}"
-        rules.column_name(name, mistakes, field=field, what="a feature's name")
-        if isinstance(value, Aggregate):
-            mistakes.inherit(value.mistakes, field=field)
-            if not value.broken:
-                kept[name] = value
-        elif isinstance(value, str) and value.strip():
-            kept[name] = latest(value)
-        else:
-            mistakes.add(
-                "a feature is an aggregate or a SQL expression",
-                field=field,
-                expected="such as hr.sum('amount', over='48h'), or 'country' for its latest value",
-                got=f"the function `{value.__name__}`" if callable(value) else repr(value),
-            )
-    return kept
 
 
 def _check_windows(view: FeatureView, mistakes: Mistakes) -> None:
