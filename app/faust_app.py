@@ -18,11 +18,20 @@ log = logging.getLogger("headrace")
 
 
 class HeadraceApp(faust.App):
-    """A Faust app on the raw transport. `flow` is set before the app starts; `failure` is what closing it met."""
+    """A Faust app on the raw transport. `flow` is set before the app starts; `failure` is what closing it met.
+
+    `crashing()` is called when the app begins to end by an error.
+    """
 
     flow: Flow
+    crashing: Callable[[], None] | None = None
     close: Callable[[], Awaitable[None]] | None = None
     failure: HeadraceError | None = None
+
+    async def crash(self, reason: BaseException) -> None:
+        if self.crashing is not None:
+            self.crashing()
+        await super().crash(reason)
 
     async def on_shutdown(self) -> None:
         """The last step of stopping: the consumer has committed and left its group."""

@@ -29,6 +29,8 @@ log = logging.getLogger("headrace")
 
 NOISY = ("aiokafka", "faust", "mode")
 DRAIN_SECONDS = 60.0
+CRASH_SECONDS = 10.0
+"""Faust may wait for good for a consumer whose thread a crash in a rebalance has ended before it."""
 AGAIN_SECONDS = 1.0  # a terminal and a parent process may both pass on the same Ctrl-C
 
 
@@ -142,6 +144,7 @@ def run(
     """
 
     app.close = close
+    app.crashing = _no_longer_than(CRASH_SECONDS)
 
     @app.task
     async def ending() -> None:
@@ -190,9 +193,7 @@ class _Worker(faust.Worker):
             if self.loop.time() - self._signal_stop_time > AGAIN_SECONDS:
                 _end_at_once("asked again")
             return
-        patience = threading.Timer(DRAIN_SECONDS, _end_at_once, [f"not drained in {DRAIN_SECONDS:.0f} s"])
-        patience.daemon = True
-        patience.start()
+        _no_longer_than(DRAIN_SECONDS)()
         super()._schedule_shutdown(signal)
 
     def _shutdown_loop(self) -> None:
@@ -208,6 +209,19 @@ class _Worker(faust.Worker):
 
     def say(self, *messages: Any, **options: Any) -> None:
         """Nothing: what there is to say goes through our log."""
+
+
+def _no_longer_than(seconds: float) -> Callable[[], None]:
+    """Called, and called again, it lets the process live for so long from the first call on."""
+    patience = threading.Timer(seconds, _end_at_once, [f"not drained in {seconds:.0f} s"])
+    patience.daemon = True
+
+    def begin() -> None:
+        if not patience.is_alive() and not patience.finished.is_set():
+            with suppress(RuntimeError):  # two threads began at once
+                patience.start()
+
+    return begin
 
 
 def _end_at_once(why: str) -> None:

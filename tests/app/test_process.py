@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -99,3 +101,15 @@ def test_a_port_for_metrics_that_is_taken_is_a_setting_to_correct() -> None:
             serve(CollectorRegistry(), wanted),
         ):
             pass
+
+
+def test_a_process_that_cannot_end_by_itself_is_ended_with_1() -> None:
+    hanging = (
+        "import threading; from app.process import _no_longer_than; "
+        "begin = _no_longer_than(0.1); begin(); begin(); threading.Event().wait()"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", hanging], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert told.returncode == 1
+    assert "not drained in 0 s" in told.stderr
