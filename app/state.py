@@ -24,7 +24,7 @@ from headrace.panes.heads import head_keys
 from headrace.project import Project
 from headrace.settings import Settings
 from tables.cache import RecordCache
-from tables.kafka.changelog import ChangelogReader
+from tables.kafka.changelog import ChangelogReader, untimed
 from tables.kafka.raw import install
 from tables.kafka.topics import Topics
 from tables.store import StateStore
@@ -78,7 +78,7 @@ async def _restored(settings: Settings, store: StateStore, view: ViewStage) -> l
     tables = []
     for partition in range(found[view.changelog].partitions):
         table = _table(store, view, partition, view.changelog)
-        await reader.restore(table, lambda keys, values: [])
+        await reader.restore(table, untimed)
         tables.append(table)
     return tables
 

@@ -18,12 +18,17 @@ from __future__ import annotations
 import os
 import shutil
 import struct
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import orjson
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 from rocksdict import (
     AccessType,
     BlockBasedOptions,
@@ -41,6 +46,7 @@ LAYOUT = 1
 _PREFIX = struct.Struct(">HH")
 _DUE = struct.Struct(">Q")
 _BIAS = 1 << 63
+_BINARY = pa.large_binary()
 _FOLDER = b"\xff\xff" + b"folder"
 STATE, TIMER, MARKER = b"s", b"t", b"m"
 
@@ -53,19 +59,33 @@ class Batch:
         self.put = self._batch.put
         self.delete = self._batch.delete
 
+    def put_all(self, keys: Iterable[bytes], values: Iterable[bytes | None]) -> None:
+        """Put each of `values` under the key at its place; none may be None."""
+        deque(map(self.put, keys, values), maxlen=0)
+
 
 def partition_prefix(table: int, partition: int) -> bytes:
     return _PREFIX.pack(table, partition)
 
 
-def timer_keys(prefix: bytes, timers: Sequence[tuple[int, bytes]]) -> list[bytes]:
-    """The keys of timers (due instant us, entity key), earliest first."""
-    start = prefix + TIMER
-    at = np.array([due for due, _ in timers], np.int64)
-    order = np.argsort(at, kind="stable")
-    raw = (at[order] ^ np.int64(-_BIAS)).astype(">i8").tobytes()  # the flipped sign is the bias
-    entities = [timers[i][1] for i in order.tolist()]
-    return [start + raw[8 * i : 8 * i + 8] + entity for i, entity in enumerate(entities)]
+def state_keys(prefix: bytes, keys: pl.Series) -> list[bytes]:
+    """The keys of state records in RocksDB; `keys` (Binary) are the changelog's."""
+    return _joined(pa.scalar(prefix + STATE, _BINARY), keys.to_arrow())
+
+
+def timer_keys(prefix: bytes, due: NDArray[np.int64], entities: pl.Series) -> list[bytes]:
+    """The keys of timers (`due`: us; `entities`: Binary), earliest first."""
+    order = np.argsort(due, kind="stable")
+    raw = (due[order] ^ np.int64(-_BIAS)).astype(">i8")  # the flipped sign is the bias
+    offsets = np.arange(0, 8 * len(raw) + 1, 8)
+    instants = pa.Array.from_buffers(_BINARY, len(raw), [None, pa.py_buffer(offsets), pa.py_buffer(raw)])
+    return _joined(pa.scalar(prefix + TIMER, _BINARY), instants, entities.gather(order).to_arrow())
+
+
+def _joined(*parts: pa.Scalar | pa.Array) -> list[bytes]:
+    """Binary columns, and scalars for constant ones, joined row by row."""
+    column = pc.binary_join_element_wise(*(p.cast(_BINARY) for p in parts), pa.scalar(b"", _BINARY))
+    return pl.Series(pl.from_arrow(column)).to_list()
 
 
 class StateStore:

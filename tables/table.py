@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from operator import itemgetter
+
+import numpy as np
+import polars as pl
 
 from headrace.errors import StateError
 from tables import marker as markers
 from tables.cache import RecordCache
 from tables.kafka.producer import Records, record
 from tables.marker import Marker
-from tables.store import MARKER, STATE, Batch, StateStore, partition_prefix, timer_keys
+from tables.store import MARKER, STATE, Batch, StateStore, partition_prefix, state_keys, timer_keys
 
 
 @dataclass(frozen=True)
@@ -130,9 +134,7 @@ class TablePartition:
 
     def stage(self, changes: Changes, batch: Batch, start: int, end: int) -> None:
         """Put an acknowledged flush, which lies at changelog offsets `start`..`end`, into a WriteBatch."""
-        self._stage(changes, batch, changes.marker.logged(start, end))
-
-    def _stage(self, changes: Changes, batch: Batch, marker: Marker) -> None:
+        marker = changes.marker.logged(start, end)
         prefix, put, delete = self._state, batch.put, batch.delete
         # In key order: a memtable takes neighbours at a tenth of the cost of keys here and there.
         for key, value in sorted(zip(changes.keys, changes.values, strict=True), key=itemgetter(0)):
@@ -140,12 +142,15 @@ class TablePartition:
                 delete(prefix + key)
             else:
                 put(prefix + key, value)
-        for timer in timer_keys(self._prefix, changes.fired):
+        for timer in self._timer_keys(changes.fired):
             delete(timer)
-        for timer in timer_keys(self._prefix, changes.timers):
-            put(timer, b"")
+        batch.put_all(self._timer_keys(changes.timers), repeat(b""))
         put(self._prefix + MARKER, marker.encode())
         self._staged = marker
+
+    def _timer_keys(self, timers: Sequence[tuple[int, bytes]]) -> list[bytes]:
+        due = np.fromiter((at for at, _ in timers), np.int64, len(timers))
+        return timer_keys(self._prefix, due, pl.Series([entity for _, entity in timers], dtype=pl.Binary))
 
     def confirm(self, changes: Changes) -> None:
         """The WriteBatch is written: the overlay's part of this flush moves into the cache."""
@@ -178,19 +183,21 @@ class TablePartition:
                 "A change of values needs a new version: raise `version=`, or undo the change"
             )
 
-    def restore(
-        self,
-        keys: Sequence[bytes],
-        values: Sequence[bytes | None],
-        timers: Sequence[tuple[int, bytes]],
-        marker: Marker,
-    ) -> None:
+    def restore(self, records: pl.DataFrame, timers: pl.DataFrame, marker: Marker) -> None:
         """Apply changelog records that RocksDB lacks, with the marker that stands after them.
 
+        `records`: `key`, `value` (Binary, null deletes), each key once, in key order; `timers`: `due` (us), `key`.
         The cache is not looked at: whoever restores what may have been read before says `uncache`.
         """
         batch = Batch()
-        self._stage(Changes(keys, values, timers, (), marker), batch, marker)
+        there = records["value"].is_not_null()
+        for key in state_keys(self._prefix, records["key"].filter(~there)):
+            batch.delete(key)
+        batch.put_all(
+            state_keys(self._prefix, records["key"].filter(there)), records["value"].drop_nulls().to_list()
+        )
+        batch.put_all(timer_keys(self._prefix, timers["due"].to_numpy(), timers["key"]), repeat(b""))
+        batch.put(self._prefix + MARKER, marker.encode())
         self._store.write(batch)
         self._next_due = None
         self.marker = self.computed = marker

@@ -21,7 +21,7 @@ from headrace.panes.expiry import chains
 from headrace.panes.features import Feature
 from headrace.panes.flush import REPUBLISH, Read, Timer, Update, Writes
 from headrace.panes.grouping import Batch, group
-from headrace.panes.heads import NEVER, UNKNOWN, Heads, Layout, entity_of, head_keys
+from headrace.panes.heads import HEAD, NEVER, UNKNOWN, Heads, Layout, entity_of, head_keys
 from headrace.panes.incoming import Incoming
 from headrace.panes.levels import Level
 from headrace.panes.progress import Progress
@@ -141,11 +141,14 @@ class ViewCore:
             copies=copies.dropped if copies else 0,
         )
 
-    def timers_of(self, keys: Sequence[bytes], values: Sequence[bytes]) -> list[Timer]:
-        """The timers that restored records ask for; those that are no head records ask for none."""
-        heads = [i for i, key in enumerate(keys) if entity_of(key) is not None]
-        due = self.layout.timers([values[i] for i in heads]).tolist()
-        return [(at, keys[i][1:]) for i, at in zip(heads, due, strict=True) if at != NEVER]
+    def timers_of(self, records: pl.DataFrame) -> pl.DataFrame:
+        """The timers that restored records (`key`, `value`: Binary) ask for: `due` (us), `key` (entity's text).
+
+        Those that are no head records ask for none.
+        """
+        heads = records.filter(pl.col("key").bin.starts_with(HEAD))
+        timers = heads.select(due=self.layout.timers(heads["value"]), key=pl.col("key").bin.slice(1))
+        return timers.filter(pl.col("due") != NEVER)
 
     def entity_of(self, key: bytes) -> bytes | None:
         """The entity's text in the state key of a head record; None for other records."""
@@ -153,7 +156,7 @@ class ViewCore:
 
     def entities_of(self, keys: Sequence[bytes]) -> list[bytes]:
         """The entities whose head records are among `keys`, in order."""
-        return [key[1:] for key in keys if key[:1] == b"h"]
+        return [key[1:] for key in keys if key[:1] == HEAD]
 
     def _clock(self, batch: Batch, clocks: Mapping[int, int]) -> Ints:
         if self.fixed is not None:

@@ -27,6 +27,8 @@ NEVER = 2**63 - 1
 UNKNOWN = -(2**63)  # the T and times of an entity without a record
 
 VERSION = 1
+HEAD = b"h"
+"""What the state key of a head record begins with."""
 _FIXED = 5  # header words before the levels'
 _RUN = Struct(">Q")
 _SIGN = 1 << 63
@@ -87,7 +89,7 @@ class Layout:
         if len(known) == 0:
             return Heads(known, t, newest, oldest, timer, tuple(none), tuple(none))
         records = Records([v for v in values if v is not None])
-        self._check(records)
+        self._check(records.header(0))
         for i, column in enumerate((t, newest, oldest, timer)):
             column[known] = records.header(1 + i)
         counts = []
@@ -129,7 +131,7 @@ class Layout:
         if not values:
             return none_of(shape.algebras)
         records = Records(values)
-        self._check(records)
+        self._check(records.header(0))
         section = records.sections(2, [shape], [records.header(1)])[0]
         first = run * self.levels[level].run
         return Cells(entity[section.record], first[section.record] + section.mark, section.slots)
@@ -142,22 +144,26 @@ class Layout:
         mark = cells.index % self.levels[level].run
         return pack(headers, [(self.shapes[level], Section(record, mark, cells.slots))])
 
-    def timers(self, values: Sequence[bytes]) -> Ints:
-        """The scheduled timer of each head value; NEVER for none."""
-        if not values:
-            return np.zeros(0, "i8")
-        records = Records(values)
-        self._check(records)
-        return records.header(_FIXED - 1)
+    def timers(self, values: pl.Series) -> pl.Series:
+        """The scheduled timer of each head value of a Binary series; NEVER for none."""
+        words = pl.DataFrame({"value": values}).select(tag=_word(0), timer=_word(_FIXED - 1))
+        self._check(words["tag"].to_numpy())
+        return words["timer"]
 
-    def _check(self, records: Records) -> None:
-        wrong = records.header(0) != self.tag
+    def _check(self, tags: Ints) -> None:
+        wrong = tags != self.tag
         if wrong.any():
-            got = int(records.header(0)[wrong][0])
+            got = int(tags[wrong][0])
             raise StateError(
                 f"the state of this view has another layout: expected tag {self.tag:#x}, got {got:#x}. "
                 "Another definition or an older release wrote it: give the view a new version, or delete it"
             )
+
+
+def _word(number: int) -> pl.Expr:
+    """A header word of the records in column `value`."""
+    word = pl.col("value").bin.slice(8 * number, 8)
+    return word.bin.reinterpret(dtype=pl.Int64, endianness="little")
 
 
 def _named(level: Level) -> str:
@@ -182,4 +188,4 @@ def tail_keys(level: int, keys: Sequence[bytes], runs: Sequence[int]) -> list[by
 
 def entity_of(key: bytes) -> bytes | None:
     """The entity's text in the key of a head record; None for any other record."""
-    return key[1:] if key[:1] == b"h" else None
+    return key[1:] if key[:1] == HEAD else None

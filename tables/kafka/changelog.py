@@ -33,8 +33,13 @@ _COMMITTED: Mapping[str, Any] = {
     "fetch_max_wait_ms": 100,
 }
 
-TimersOf = Callable[[list[bytes], list[bytes]], list[tuple[int, bytes]]]
-"""(state keys, values) -> the timers that these records ask for: (due us, entity key)."""
+TimersOf = Callable[[pl.DataFrame], pl.DataFrame]
+"""State records (`key`, `value`) -> the timers that they ask for: `due` (us), `key` (the entity's)."""
+
+
+def untimed(records: pl.DataFrame) -> pl.DataFrame:
+    """No timers: for a copy of the state that nobody works on."""
+    return pl.DataFrame(schema={"due": pl.Int64, "key": pl.Binary})
 
 
 @dataclass
@@ -165,28 +170,22 @@ async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
 def apply(table: TablePartition, batches: RecordBatches, timers_of: TimersOf, restored: Restored) -> None:
     """Put one fetch's records into RocksDB, with the newest marker among them."""
     frame = key_values([batches])
-    keys: list[bytes] = frame["key"].to_list()
-    values: list[bytes | None] = frame["value"].to_list()
-    marks = [
-        i
-        for i in frame.select(pl.col("key") == pl.lit(markers.KEY)).to_series().arg_true().to_list()
-        if values[i] is not None
-    ]
-    offsets = frame["offset"].gather(marks).to_list()
+    keys = frame["key"]
+    found = frame.with_row_index("at").filter(
+        pl.col("key") == pl.lit(markers.KEY), pl.col("value").is_not_null()
+    )
+    marks: list[int] = found["at"].to_list()
     # Only the last flush that had records is told in full; of those before it matters whether they had any.
     last = max((n for n, i in enumerate(marks) if i - (marks[n - 1] + 1 if n else 0) > 0), default=0)
     begin = 0
-    for n, (i, offset) in enumerate(zip(marks, offsets, strict=True)):
-        restored.changed(keys[begin:i] if n >= last else keys[begin : min(begin + 1, i)])
-        raw = values[i]
-        assert raw is not None
+    for n, (i, offset, raw) in enumerate(zip(marks, found["offset"], found["value"], strict=True)):
+        told = i if n >= last else min(begin + 1, i)
+        restored.changed(keys.slice(begin, told - begin).to_list())
         restored.marked(Marker.decode(raw), offset)
         begin = i + 1
-    restored.changed(keys[begin:])
+    restored.changed(keys.slice(begin).to_list())
     restored.records += len(keys)
-    # The newest value of each key, in key order: see `TablePartition.stage`.
+    # The newest value of each key, in key order: a memtable takes neighbours cheaply.
     kept = frame.filter(pl.col("key") != pl.lit(markers.KEY)).unique("key", keep="last").sort("key")
-    live = kept.filter(pl.col("value").is_not_null())
-    timers = timers_of(live["key"].to_list(), live["value"].to_list()) if live.height else []
-    table.restore(kept["key"].to_list(), kept["value"].to_list(), timers, restored.marker)
+    table.restore(kept, timers_of(kept.drop_nulls("value")), restored.marker)
     restored.nbytes += batches.nbytes

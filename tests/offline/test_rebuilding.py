@@ -14,7 +14,7 @@ from headrace.errors import StateError, UsageError
 from headrace.offline.rebuilding import Rebuilding, by_hash, earliest, until_of
 from headrace.offline.sources import FrameEvents
 from headrace.plan import plan_view
-from tests.panes.harness import BEFORE, Engine
+from tests.panes.harness import BEFORE, Engine, timers_of
 from tests.panes.random_views import CASES, SECOND, frame, streams, views
 from tests.panes.test_panes_against_oracle import whole_number
 
@@ -42,8 +42,8 @@ def rebuilt(engine: Engine, history: pl.DataFrame, until: int, wall: int, bucket
             )
             engine.clocks[p] = BEFORE if at is None else at
     for p in (0, 1):
-        keys = [k for q, k in engine.state if q == p]
-        engine.timers[p] = set(engine.core.timers_of(keys, [engine.state[p, k] for k in keys]))
+        restored = {k: v for (q, k), v in engine.state.items() if q == p}
+        engine.timers[p] = set(timers_of(engine.core, restored))
     engine.step(
         engine.empty, {p: [(-1, k[1:]) for q, k in engine.state if q == p and k[:1] == b"h"] for p in (0, 1)}
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -84,7 +85,14 @@ class Engine:
         self.core = ViewCore(self.plan, clock=self.clock)
         asked: dict[int, set[tuple[int, bytes]]] = {}
         for p in (0, 1):
-            keys = [k for q, k in self.state if q == p]
-            asked[p] = set(self.core.timers_of(keys, [self.state[p, k] for k in keys]))
+            asked[p] = set(timers_of(self.core, {k: v for (q, k), v in self.state.items() if q == p}))
             assert asked[p] <= self.timers.get(p, set())
         self.timers = asked
+
+
+def timers_of(core: ViewCore, state: Mapping[bytes, bytes]) -> list[tuple[int, bytes]]:
+    """The timers (due us, entity key) that state records ask for when they are restored."""
+    records = pl.DataFrame(
+        {"key": list(state), "value": list(state.values())}, schema={"key": pl.Binary, "value": pl.Binary}
+    )
+    return core.timers_of(records).rows()

@@ -13,6 +13,7 @@ from headrace.errors import StateError
 from headrace.panes import REPUBLISH, Update, ViewCore
 from headrace.panes.levels import RUN
 from headrace.plan import ViewPlan, plan_view
+from tests.panes.harness import timers_of
 
 CLOCK = 100 * HOUR
 
@@ -218,7 +219,7 @@ def test_one_text_on_two_partitions_is_two_entities() -> None:
 def test_restored_records_ask_for_their_timers() -> None:
     step = Stepper(plan({"n": hr.count(over="1h")}))
     timers = step(("a", CLOCK, 1), ("b", CLOCK - MINUTE, 1)).partitions[0].timers
-    restored = step.core.timers_of(list(step.state), list(step.state.values()))
+    restored = timers_of(step.core, step.state)
     assert sorted(restored) == sorted(timers)
     assert step.core.entities_of([b"ha", b"t\x00a12345678", b"hb"]) == [b"a", b"b"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import polars as pl
 import pytest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
@@ -60,7 +61,7 @@ def test_it_is_the_same_however_the_log_is_cut_into_fetches(tmp_path: Path, cuts
     restored = Restored(table.marker, 0)
     at = 0
     for cut in cuts:
-        apply(table, fetched(at, log[at:cut]), lambda keys, values: [(7, k) for k in keys], restored)
+        apply(table, fetched(at, log[at:cut]), lambda records: records.select("key", due=pl.lit(7)), restored)
         at = cut
     assert sorted(restored.last_flush) == [b"a", b"c"]
     assert restored.records == len(log)

@@ -6,6 +6,8 @@ import os
 import resource
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 from headrace.errors import StateError
@@ -47,8 +49,9 @@ def test_timers_fire_in_the_order_of_time_before_the_epoch_too(tmp_path: Path) -
     prefix = partition_prefix(1, 0)
     batch = Batch()
     for due in (5, -7, 1 << 50, 0, -(1 << 50)):
-        batch.put(timer_keys(prefix, [(due, b"ann")])[0], b"")
-    batch.put(timer_keys(partition_prefix(1, 1), [(-9, b"bob")])[0], b"")  # another partition's
+        batch.put_all(timer_keys(prefix, np.array([due]), pl.Series([b"ann"])), [b""])
+    others = timer_keys(partition_prefix(1, 1), np.array([-9]), pl.Series([b"bob"]))
+    batch.put_all(others, [b""])
     store.write(batch)
     assert store.due(prefix, 5, 10) == [(-(1 << 50), b"ann"), (-7, b"ann"), (0, b"ann"), (5, b"ann")]
     assert store.due(prefix, 5, 2) == [(-(1 << 50), b"ann"), (-7, b"ann")]

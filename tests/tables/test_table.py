@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from headrace.errors import StateError
@@ -129,7 +130,8 @@ def test_a_restore_replaces_deletes_and_sets_timers(store: StateStore, make: Mak
     write(store, table, flush)
     assert table.read([b"a", b"b"]) == [b"1", b"1"]  # in the cache now
     table.uncache()
-    table.restore([b"a", b"b", b"c"], [b"7", None, b"9"], [(5, b"ann")], Marker("f", epoch=3, sequence=4))
+    records = pl.DataFrame({"key": [b"a", b"b", b"c"], "value": [b"7", None, b"9"]})
+    table.restore(records, pl.DataFrame({"due": [5], "key": [b"ann"]}), Marker("f", epoch=3, sequence=4))
     assert table.read([b"a", b"b", b"c"]) == [b"7", None, b"9"]
     assert table.take_due(5, 5) == [(5, b"ann")]
     assert make().marker == Marker("f", epoch=3, sequence=4)
