@@ -8,7 +8,9 @@ Safe for several threads: a flush computes in one while the last one settles in 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice, repeat
+from typing import Any
 
 _UNKNOWN = object()
 _ENTRY = 110  # bytes that a dict slot, two bytes objects and a reference cost beside their content
@@ -26,31 +28,36 @@ class RecordCache:
 
     def get_many(self, keys: Sequence[bytes], missing: list[int]) -> list[bytes | None]:
         """Values in the order of `keys`; the positions not known are appended to `missing` (and hold None)."""
-        out: list[bytes | None] = []
-        append = out.append
+        again: dict[bytes, bytes | None] = {}
         with self._lock:
-            for i, key in enumerate(keys):
-                value = self._young.get(key, _UNKNOWN)
+            out: list[Any] = list(map(self._young.get, keys, repeat(_UNKNOWN)))
+            for i in [i for i, found in enumerate(out) if found is _UNKNOWN]:
+                value: Any = self._old.get(keys[i], _UNKNOWN)
                 if value is _UNKNOWN:
-                    value = self._old.get(key, _UNKNOWN)
-                    if value is _UNKNOWN:
-                        append(None)
-                        missing.append(i)
-                        continue
-                    self._add(key, value)  # type: ignore[arg-type]
-                append(value)  # type: ignore[arg-type]
+                    missing.append(i)
+                    out[i] = None
+                else:
+                    out[i] = again[keys[i]] = value
+            self._add(again)
         return out
 
-    def put_many(self, items: Iterable[tuple[bytes, bytes | None]]) -> None:
+    def put_many(self, items: Mapping[bytes, bytes | None]) -> None:
+        """These are the values now."""
         with self._lock:
-            for key, value in items:
-                self._add(key, value)
+            self._add(items)
 
-    def _add(self, key: bytes, value: bytes | None) -> None:
-        if self._size >= self._half:
+    def _add(self, items: Mapping[bytes, bytes | None]) -> None:
+        size = _ENTRY * len(items) + sum(map(len, items)) + sum(map(len, filter(None, items.values())))
+        if (
+            size > self._half
+        ):  # more than a generation holds: what fits of it, and nothing that it may contradict
+            fitting = len(items) * self._half // size
+            self._young, self._old, self._size = dict(islice(items.items(), fitting)), {}, self._half
+            return
+        if self._size + size > self._half:
             self._old, self._young, self._size = self._young, {}, 0
-        self._young[key] = value
-        self._size += _ENTRY + len(key) + (len(value) if value is not None else 0)
+        self._young.update(items)
+        self._size += size
 
     def discard_prefix(self, prefix: bytes) -> None:
         """Forget every record whose key begins with `prefix`."""

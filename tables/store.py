@@ -21,6 +21,7 @@ import struct
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ from rocksdict import (
     DBCompressionType,
     Options,
     Rdict,
+    ReadOptions,
     WriteBatch,
     WriteOptions,
 )
@@ -58,6 +60,10 @@ class Batch:
         self._batch = WriteBatch(raw_mode=True)
         self.put = self._batch.put
         self.delete = self._batch.delete
+
+    def delete_all(self, keys: Iterable[bytes]) -> None:
+        """Delete `keys`."""
+        deque(map(self.delete, keys), maxlen=0)
 
     def put_all(self, keys: Iterable[bytes], values: Iterable[bytes | None]) -> None:
         """Put each of `values` under the key at its place; none may be None."""
@@ -206,19 +212,15 @@ class StateStore:
     def due(self, prefix: bytes, until: int, limit: int) -> list[tuple[int, bytes]]:
         """At most `limit` timers due at or before `until`, as (instant, entity key), earliest first."""
         start = prefix + TIMER
-        cursor = self._db.iter()
-        cursor.seek(start)
-        out: list[tuple[int, bytes]] = []
-        while len(out) < limit and cursor.valid():
-            key = cursor.key()
-            if not key.startswith(start):
-                break
-            due = _DUE.unpack_from(key, len(start))[0] - _BIAS
-            if due > until:
-                break
-            out.append((due, key[len(start) + 8 :]))
-            cursor.next()
-        return out
+        end = ReadOptions()
+        end.set_iterate_upper_bound(start + _DUE.pack(min(until + 1 + _BIAS, 2 * _BIAS - 1)))
+        keys = pl.Series(islice(self._db.keys(from_key=start, read_opt=end), limit), dtype=pl.Binary)
+        raw = pl.DataFrame({"key": keys}).select(
+            due=pl.col("key").bin.slice(len(start), 8).bin.reinterpret(dtype=pl.UInt64, endianness="big"),
+            entity=pl.col("key").bin.slice(len(start) + 8),
+        )
+        due = (raw["due"].to_numpy() ^ np.uint64(_BIAS)).view(np.int64)
+        return list(zip(due.tolist(), raw["entity"].to_list(), strict=True))
 
     def next_due(self, prefix: bytes) -> int | None:
         """The earliest timer of a partition, in us; None if it has none."""

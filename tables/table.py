@@ -7,10 +7,9 @@ Owns the meeting of RocksDB, the changelog and the flush in flight. Order of a f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
-from operator import itemgetter
 
 import numpy as np
 import polars as pl
@@ -23,7 +22,7 @@ from tables.marker import Marker
 from tables.store import MARKER, STATE, Batch, StateStore, partition_prefix, state_keys, timer_keys
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Changes:
     """What a flush does to one table partition; `keys` without prefix, a value of None deletes.
 
@@ -35,6 +34,10 @@ class Changes:
     timers: Sequence[tuple[int, bytes]]
     fired: Sequence[tuple[int, bytes]]
     marker: Marker
+
+
+Overlay = tuple[Changes, dict[bytes, bytes | None]]
+"""A flush and what it writes to the state, by key in RocksDB."""
 
 
 class TablePartition:
@@ -60,7 +63,7 @@ class TablePartition:
         self._cache = cache
         self._prefix = partition_prefix(store.table_id(name), partition)
         self._state = self._prefix + STATE
-        self._pending: dict[bytes, bytes | None] = {}  # changes computed but not yet in RocksDB
+        self._overlays: list[Overlay] = []  # flushes computed but not yet in RocksDB, oldest first
         self._fired: set[tuple[int, bytes]] = set()  # timers handed out but not yet gone from RocksDB
         self._next_due: int | None = None  # nothing is due before; None: look
         raw = store.get(self._prefix + MARKER)
@@ -74,23 +77,23 @@ class TablePartition:
 
     def read(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Values in the order of `keys` (state keys without prefix), the flush in flight included."""
-        prefix = self._state
-        full = [prefix + k for k in keys]
-        # The overlay first: a flush that settles meanwhile enters the cache before it leaves the overlay, so
-        # a key that is not seen here is not being changed, and what the cache or RocksDB says of it stands.
-        pending = self._pending
-        ahead = [(i, pending[key]) for i, key in enumerate(full) if key in pending] if pending else []
+        full = self._full(keys)
+        # The overlays first: a flush that settles meanwhile enters the cache before its overlay goes, so a key
+        # that is in none is not being changed, and what the cache or RocksDB says of it stands.
+        ahead: dict[int, bytes | None] = {}
+        for _, overlay in list(self._overlays):
+            ahead.update((i, overlay[key]) for i, key in enumerate(full) if key in overlay)
         missing: list[int] = []
         out = self._cache.get_many(full, missing)
         if ahead:
-            waiting = {i for i, _ in ahead}
-            missing = [i for i in missing if i not in waiting]
+            missing = [i for i in missing if i not in ahead]
         if missing:
-            found = self._store.get_many([full[i] for i in missing])
-            self._cache.put_many((full[i], value) for i, value in zip(missing, found, strict=True))
+            wanted = [full[i] for i in missing]
+            found = self._store.get_many(wanted)
+            self._cache.put_many(dict(zip(wanted, found, strict=True)))
             for i, value in zip(missing, found, strict=True):
                 out[i] = value
-        for i, value in ahead:
+        for i, value in ahead.items():
             out[i] = value
         return out
 
@@ -125,8 +128,7 @@ class TablePartition:
 
         None without a changelog.
         """
-        prefix = self._state
-        self._pending.update((prefix + k, v) for k, v in zip(changes.keys, changes.values, strict=True))
+        self._overlays.append((changes, self._written(changes)))
         self.computed = changes.marker
         if self.changelog is None:
             return []
@@ -135,31 +137,44 @@ class TablePartition:
     def stage(self, changes: Changes, batch: Batch, start: int, end: int) -> None:
         """Put an acknowledged flush, which lies at changelog offsets `start`..`end`, into a WriteBatch."""
         marker = changes.marker.logged(start, end)
-        prefix, put, delete = self._state, batch.put, batch.delete
+        written = self._overlay(changes)
         # In key order: a memtable takes neighbours at a tenth of the cost of keys here and there.
-        for key, value in sorted(zip(changes.keys, changes.values, strict=True), key=itemgetter(0)):
-            if value is None:
-                delete(prefix + key)
-            else:
-                put(prefix + key, value)
-        for timer in self._timer_keys(changes.fired):
-            delete(timer)
+        keys = sorted(written)
+        values = list(map(written.__getitem__, keys))
+        if None in changes.values:
+            batch.delete_all(key for key, value in zip(keys, values, strict=True) if value is None)
+            keys = [key for key, value in zip(keys, values, strict=True) if value is not None]
+            values = [value for value in values if value is not None]
+        batch.put_all(keys, values)
+        batch.delete_all(self._timer_keys(changes.fired))
         batch.put_all(self._timer_keys(changes.timers), repeat(b""))
-        put(self._prefix + MARKER, marker.encode())
+        batch.put(self._prefix + MARKER, marker.encode())
         self._staged = marker
+
+    def _full(self, keys: Iterable[bytes]) -> list[bytes]:
+        return list(map(self._state.__add__, keys))
+
+    def _written(self, changes: Changes) -> dict[bytes, bytes | None]:
+        return dict(zip(self._full(changes.keys), changes.values, strict=True))
+
+    def _overlay(self, changes: Changes) -> dict[bytes, bytes | None]:
+        """What `changes` writes, also if it was forgotten since: then what the log has of it still counts."""
+        for its, overlay in list(self._overlays):
+            if its is changes:
+                return overlay
+        return self._written(changes)
 
     def _timer_keys(self, timers: Sequence[tuple[int, bytes]]) -> list[bytes]:
         due = np.fromiter((at for at, _ in timers), np.int64, len(timers))
         return timer_keys(self._prefix, due, pl.Series([entity for _, entity in timers], dtype=pl.Binary))
 
     def confirm(self, changes: Changes) -> None:
-        """The WriteBatch is written: the overlay's part of this flush moves into the cache."""
-        prefix, pending = self._state, self._pending
-        settled = [(prefix + k, v) for k, v in zip(changes.keys, changes.values, strict=True)]
-        self._cache.put_many(settled)
-        for full, value in settled:
-            if full in pending and pending[full] is value:  # a later flush may have changed it again
-                del pending[full]
+        """The WriteBatch is written: this flush's overlay becomes part of the cache."""
+        self._cache.put_many(self._overlay(changes))
+        for i, (its, _) in enumerate(self._overlays):
+            if its is changes:
+                del self._overlays[i]  # in one step: another thread may append
+                break
         self._fired.difference_update(changes.fired)
         if changes.timers or changes.fired:
             self._next_due = None
@@ -168,7 +183,7 @@ class TablePartition:
 
     def forget(self) -> None:
         """Drop what was computed but is not durable."""
-        self._pending.clear()
+        self._overlays.clear()
         self._fired.clear()
         self._next_due = None
         self.computed = self.marker
@@ -191,8 +206,7 @@ class TablePartition:
         """
         batch = Batch()
         there = records["value"].is_not_null()
-        for key in state_keys(self._prefix, records["key"].filter(~there)):
-            batch.delete(key)
+        batch.delete_all(state_keys(self._prefix, records["key"].filter(~there)))
         batch.put_all(
             state_keys(self._prefix, records["key"].filter(there)), records["value"].drop_nulls().to_list()
         )
@@ -211,7 +225,7 @@ class TablePartition:
         """Forget everything local: the changelog will be read from its beginning."""
         self.uncache()
         self._store.clear(self._prefix)
-        self._pending.clear()
+        self._overlays.clear()
         self.marker = self.computed = Marker(self.fingerprint)
         self.is_new = True
 

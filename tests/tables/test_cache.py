@@ -12,7 +12,7 @@ KEYS = st.binary(min_size=1, max_size=2)
 
 def test_what_is_not_known_is_missing_and_what_is_known_to_be_absent_is_not() -> None:
     cache = RecordCache(1 << 20)
-    cache.put_many([(b"a", b"1"), (b"b", None)])
+    cache.put_many({b"a": b"1", b"b": None})
     missing: list[int] = []
     assert cache.get_many([b"c", b"a", b"b"], missing) == [None, b"1", None]
     assert missing == [0]
@@ -20,9 +20,9 @@ def test_what_is_not_known_is_missing_and_what_is_known_to_be_absent_is_not() ->
 
 def test_a_record_that_is_read_again_and_again_outlives_those_that_are_not() -> None:
     cache = RecordCache(4_000)
-    cache.put_many([(b"hot", b"1")])
+    cache.put_many({b"hot": b"1"})
     for i in range(200):
-        cache.put_many([(b"cold%d" % i, b"x" * 20)])
+        cache.put_many({b"cold%d" % i: b"x" * 20})
         assert cache.get_many([b"hot"], []) == [b"1"]
     missing: list[int] = []
     cache.get_many([b"cold0", b"hot"], missing)
@@ -31,7 +31,7 @@ def test_a_record_that_is_read_again_and_again_outlives_those_that_are_not() -> 
 
 def test_the_records_of_one_partition_can_be_forgotten() -> None:
     cache = RecordCache(1 << 20)
-    cache.put_many([(b"p1a", b"1"), (b"p2a", b"2")])
+    cache.put_many({b"p1a": b"1", b"p2a": b"2"})
     cache.discard_prefix(b"p1")
     missing: list[int] = []
     assert cache.get_many([b"p1a", b"p2a"], missing) == [None, b"2"]
@@ -39,11 +39,11 @@ def test_the_records_of_one_partition_can_be_forgotten() -> None:
 
 
 @given(
-    st.lists(st.lists(st.tuples(KEYS, st.none() | st.binary(max_size=4)), max_size=5)),
+    st.lists(st.dictionaries(KEYS, st.none() | st.binary(max_size=4), max_size=5)),
     st.integers(1, 2_000),
 )
 def test_a_known_record_is_always_the_last_one_put(
-    puts: list[list[tuple[bytes, bytes | None]]], budget: int
+    puts: list[dict[bytes, bytes | None]], budget: int
 ) -> None:
     cache, truth = RecordCache(budget), {}
     for items in puts:
