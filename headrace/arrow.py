@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
@@ -19,6 +22,18 @@ def bits(mask: Bools) -> pa.Buffer:
 def booleans(mask: Bools) -> pa.BooleanArray:
     """A mask as an array without nulls."""
     return pa.Array.from_buffers(pa.bool_(), len(mask), [None, bits(mask)])
+
+
+def binaries(offsets: Ints, data: NDArray[Any]) -> pa.LargeBinaryArray:
+    """Consecutive byte ranges of `data`, which begin and end at `offsets`."""
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data))]
+    return pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, buffers)
+
+
+def joined(*parts: pa.Scalar | pa.Array) -> pa.LargeBinaryArray:
+    """Binary columns, and scalars for constant ones, joined row by row."""
+    empty = pa.scalar(b"", pa.large_binary())
+    return pc.binary_join_element_wise(*(p.cast(pa.large_binary()) for p in parts), empty)
 
 
 def lists(lengths: Ints, items: pl.Series) -> pl.Series:

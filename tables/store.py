@@ -28,7 +28,6 @@ import numpy as np
 import orjson
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from rocksdict import (
     AccessType,
@@ -42,13 +41,13 @@ from rocksdict import (
     WriteOptions,
 )
 
+from headrace.arrow import binaries, joined
 from headrace.errors import StateError
 
 LAYOUT = 1
 _PREFIX = struct.Struct(">HH")
 _DUE = struct.Struct(">Q")
 _BIAS = 1 << 63
-_BINARY = pa.large_binary()
 _FOLDER = b"\xff\xff" + b"folder"
 STATE, TIMER, MARKER = b"s", b"t", b"m"
 
@@ -76,21 +75,18 @@ def partition_prefix(table: int, partition: int) -> bytes:
 
 def state_keys(prefix: bytes, keys: pl.Series) -> list[bytes]:
     """The keys of state records in RocksDB; `keys` (Binary) are the changelog's."""
-    return _joined(pa.scalar(prefix + STATE, _BINARY), keys.to_arrow())
+    return _listed(joined(pa.scalar(prefix + STATE), keys.to_arrow()))
 
 
 def timer_keys(prefix: bytes, due: NDArray[np.int64], entities: pl.Series) -> list[bytes]:
     """The keys of timers (`due`: us; `entities`: Binary), earliest first."""
     order = np.argsort(due, kind="stable")
     raw = (due[order] ^ np.int64(-_BIAS)).astype(">i8")  # the flipped sign is the bias
-    offsets = np.arange(0, 8 * len(raw) + 1, 8)
-    instants = pa.Array.from_buffers(_BINARY, len(raw), [None, pa.py_buffer(offsets), pa.py_buffer(raw)])
-    return _joined(pa.scalar(prefix + TIMER, _BINARY), instants, entities.gather(order).to_arrow())
+    instants = binaries(np.arange(0, 8 * len(raw) + 1, 8), raw)
+    return _listed(joined(pa.scalar(prefix + TIMER), instants, entities.gather(order).to_arrow()))
 
 
-def _joined(*parts: pa.Scalar | pa.Array) -> list[bytes]:
-    """Binary columns, and scalars for constant ones, joined row by row."""
-    column = pc.binary_join_element_wise(*(p.cast(_BINARY) for p in parts), pa.scalar(b"", _BINARY))
+def _listed(column: pa.LargeBinaryArray) -> list[bytes]:
     return pl.Series(pl.from_arrow(column)).to_list()
 
 

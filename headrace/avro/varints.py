@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+
+from headrace.arrow import binaries
 
 I8 = npt.NDArray[np.int64]
 U1 = npt.NDArray[np.uint8]
@@ -40,6 +43,20 @@ def zigzag_size(values: npt.NDArray[np.signedinteger]) -> I8:
 def unzigzag(raw: npt.NDArray[np.uint64]) -> I8:
     """The signed values behind zigzag-coded ones."""
     return np.asarray((raw >> np.uint64(1)).view(np.int64) ^ -(raw & np.uint64(1)).view(np.int64))
+
+
+def column(values: I8) -> pa.LargeBinaryArray:
+    """Each value as a zigzag varint: a binary column."""
+    u = ((values << 1) ^ (values >> 63)).view(np.uint64)
+    size = unsigned_size(u)
+    width = int(size.max(initial=1))
+    raw = np.empty((len(u), width), np.uint8)
+    for i in range(width):
+        more = np.where(size > i + 1, np.uint8(0x80), np.uint8(0))
+        raw[:, i] = ((u >> np.uint64(7 * i)).astype(np.uint8) & 0x7F) | more
+    data = raw[np.arange(width) < size[:, None]] if width > 1 else raw
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(size)])
+    return binaries(offsets, data)
 
 
 def encode(value: int) -> bytes:
