@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,6 +16,7 @@ from aiokafka import TopicPartition
 
 from agents.compute import Computer
 from agents.flush import Taken, TaskFlush
+from agents.flush_size import FlushSize
 from agents.identity import check_topic
 from agents.metrics import WorkerMetrics
 from agents.opening import Opener, republished
@@ -40,10 +41,13 @@ log = logging.getLogger("headrace.engine")
 
 @dataclass(frozen=True)
 class Pace:
-    """How a flush is cut: after `interval` seconds or `events`; `pending_bytes` bounds what waits."""
+    """How a flush is cut: after `interval` seconds, `events`, or about `entities` changed; `pending_bytes` bounds what
+    waits.
+    """
 
     interval: float = 0.1
     events: int = 100_000
+    entities: int = 20_000
     pending_bytes: int = 64 << 20
     due: int = 20_000
     """Timers per view and partition taken into one flush, so that a million falls on the hour are spread."""
@@ -90,6 +94,8 @@ class Engine:
         self._opening: dict[TopicPartition, asyncio.Task[None]] = {}
         self._last = 0.0
         self._flushes = 0
+        self._turn = 0
+        self._size = FlushSize(pace.entities, pace.events)
 
     # -- assignment
 
@@ -227,7 +233,7 @@ class Engine:
             return
         task.pending.append(replace(batches, start=task.taken))
         task.taken = batches.next_offset
-        if self._pending_events() >= self._pace.events:
+        if self._pending_events() >= self._size.events:
             await self.flush()
         while self._pending_bytes() > self._pace.pending_bytes:
             await self.flush()
@@ -268,21 +274,25 @@ class Engine:
                 self._give_back(taken)
                 await asyncio.sleep(1.0)
                 return
+            timers = sum(len(due) for t in taken for due in t.due.values())
+            self._size.seen(sum(f.events for f in flushes), sum(f.entities for f in flushes), timers)
             with self.metrics.stage("wait"):
                 await self._written()
             self._writing = asyncio.create_task(self._write(flushes, self._last), name="write flush")
 
     def _take(self, now: int) -> list[Taken]:
         out = []
-        for task in self.tasks.values():
-            if task.life is not Life.OPEN:
-                continue
+        open_tasks = [t for t in self.tasks.values() if t.life is Life.OPEN]
+        self._turn += 1
+        left = self._size.due
+        for task in _from(open_tasks, self._turn):  # another is first each time: none waits for ever
             due = {}
             until = self._compute.instant(task, now)
             for view_id, table in task.tables.items():
-                limit = self._pace.due
+                limit = min(self._pace.due, max(left, 0))
                 timers = table.take_due(until, limit)
                 timers += republished(task, view_id, limit - len(timers), now)
+                left -= len(timers)
                 if timers:
                     due[view_id] = timers
             # What was asked for is done with this flush if nothing of it is left for the next.
@@ -378,3 +388,9 @@ class Engine:
             and bool(self.tasks)
             and all(t.life is Life.OPEN and t.taken >= t.end for t in self.tasks.values())
         )
+
+
+def _from(tasks: Sequence[Task], turn: int) -> list[Task]:
+    """All of them, beginning with another one each turn."""
+    at = turn % max(len(tasks), 1)
+    return [*tasks[at:], *tasks[:at]]
