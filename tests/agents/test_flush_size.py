@@ -1,0 +1,30 @@
+"""How much a flush takes: it follows the entities that the last one changed."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents.flush_size import FlushSize
+
+
+def test_before_anything_is_known_every_event_may_change_an_entity() -> None:
+    assert FlushSize(25_000, 100_000).events == 25_000
+    assert FlushSize(25_000, 10_000).events == 10_000
+
+
+@pytest.mark.parametrize(
+    ("events", "entities", "timers", "following"),
+    [
+        (10_000, 10_000, 0, 25_000),  # an entity each
+        (10_000, 5_000, 0, 50_000),  # two events an entity
+        (10_000, 10, 0, 100_000),  # a few hot ones: what is set is the most
+        (10_000, 30_000, 0, 8_333),  # three views
+        (10_000, 12_500, 7_500, 50_000),  # timers are not the events' doing
+        (10, 20_000, 12_500, 3_125),  # one odd flush does not make the next ones tiny
+        (0, 12_500, 12_500, 25_000),  # timers alone say nothing
+    ],
+)
+def test_the_last_flush_tells(events: int, entities: int, timers: int, following: int) -> None:
+    size = FlushSize(25_000, 100_000)
+    size.seen(events, entities, timers)
+    assert size.events == following
