@@ -147,7 +147,7 @@ class StateSettings(Section):
     dir: str = "data/state"
     flush: Micros = 100_000
     max_events: Count = 100_000
-    cache_mb: Count = 128
+    cache_mb: Count = 96
 
     @property
     def flush_seconds(self) -> float:

@@ -13,7 +13,7 @@ from itertools import islice, repeat
 from typing import Any
 
 _UNKNOWN = object()
-_ENTRY = 110  # bytes that a dict slot, two bytes objects and a reference cost beside their content
+_ENTRY = 160  # bytes that a dict slot and two bytes objects cost beside their content
 
 
 class RecordCache:

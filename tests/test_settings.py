@@ -38,7 +38,7 @@ def test_without_a_file_everything_is_embedded_and_below_the_deployment(tmp_path
     assert settings.state.dir == str(tmp_path / "data" / "state")
     assert (settings.history.every, settings.history.events) == (60_000_000, 500_000)
     assert (settings.state.flush, settings.state.flush_seconds) == (100_000, 0.1)
-    assert (settings.state.max_events, settings.state.cache_mb) == (100_000, 128)
+    assert (settings.state.max_events, settings.state.cache_mb) == (100_000, 96)
     assert settings.home == tmp_path
 
 
