@@ -14,6 +14,9 @@ PROCESSES ?= 2
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
 
+# A broker of a test lives for seconds: it would spend half of its time on optimising machine code.
+QUICK_JAVA := -XX:TieredStopAtLevel=1
+
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test nightly check format bench stack stack-down stack-status faults clean
@@ -32,7 +35,7 @@ demo: setup  ## flights through embedded Kafka and Redis, live in the terminal
 	@$(BIN)/headrace demo
 
 test: check  ## lint and types, unit tests, then the integration suite on embedded and on real parts
-	@$(BIN)/python -m pytest tests -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations=20
+	@JDK_JAVA_OPTIONS=$(QUICK_JAVA) $(BIN)/python -m pytest tests -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations=20
 
 nightly: setup  ## ten thousand random definitions over random streams: panes, testing and recomputation against the oracle
 	@CASES=10000 $(BIN)/python -m pytest -q tests/panes/test_panes_against_oracle.py tests/testing/test_one_meaning.py tests/offline/test_point_in_time.py tests/offline/test_as_of.py
