@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.stack.components import Components, EmbeddedComponents, RealComponents
-from tests.stack.shared import SharedStack, addresses_in
+from tests.stack.shared import SharedStack, addresses_in, want
 from tests.stack.whole import Addresses, Stack, running
 
 # How long an example takes says nothing on a machine that is shared.
@@ -44,9 +44,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:
-    """This process shares the tests out: it starts the stack for those that run them."""
+    """This process shares the tests out: it will start the stack for those that run them."""
     shared = config.stash[_SHARED] = SharedStack(Path(tempfile.mkdtemp(prefix="headrace-stack-")))
     shared.launch()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """This process runs tests that were shared out: it says early whether some of them need components."""
+    workerinput = getattr(session.config, "workerinput", None)
+    if workerinput is not None and any(item.get_closest_marker("integration") for item in session.items):
+        want(Path(workerinput["stack"]))
 
 
 @pytest.hookimpl(optionalhook=True)

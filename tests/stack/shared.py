@@ -1,7 +1,7 @@
 """One stack for all processes of a test run that is shared out among them (pytest-xdist).
 
-The process that shares out starts the stack in the background, while unit tests run, and stops it at the
-end; the others wait for its addresses in a file. No test is known here.
+The process that shares out starts the stack in the background once another one says that it will be wanted, while
+unit tests run, and stops it at the end; the others wait for its addresses in a file. No test is known here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ DEADLINE = 900.0
 class SharedStack:
     """The stack of `make stack` if it is up, else one of our own below `folder`. `stop` ends what was started.
 
-    `file` appears when every component answers or is known to be missing.
+    Nothing is started before somebody calls `want(file)`. `file` appears when every component answers
+    or is known to be missing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,7 +34,7 @@ class SharedStack:
         self._thread = threading.Thread(target=self._serve, name="stack", daemon=True)
 
     def launch(self) -> None:
-        """Begin to start it and return at once."""
+        """Be ready to start it, and return at once."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -42,6 +43,9 @@ class SharedStack:
         self._thread.join()
 
     def _serve(self) -> None:
+        while not _wanted(self.file).exists():
+            if self._ending.wait(0.1):
+                return
         found = running()
         if found is not None:
             self._say(found[0])
@@ -58,6 +62,15 @@ class SharedStack:
         part = self.file.with_suffix(".part")
         part.write_text(json.dumps(dataclasses.asdict(addresses)))
         part.replace(self.file)
+
+
+def want(file: Path) -> None:
+    """Say to the `SharedStack` of `file` that it will be needed."""
+    _wanted(file).touch()
+
+
+def _wanted(file: Path) -> Path:
+    return file.with_suffix(".wanted")
 
 
 def addresses_in(file: Path, seconds: float = DEADLINE) -> Addresses:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.stack.ports import lane
-from tests.stack.shared import SharedStack, addresses_in
+from tests.stack.shared import SharedStack, addresses_in, want
 from tests.stack.whole import Addresses
 
 
@@ -28,10 +28,18 @@ def test_a_stack_that_cannot_start_is_missing_and_nobody_waits_for_it(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # where no stack is up
     (tmp_path / "stack").write_text("a file, where its folder would be")
     shared = SharedStack(tmp_path)
+    want(shared.file)
     shared.launch()
     shared.stop()
     assert addresses_in(shared.file, 0) == shared.addresses
     assert "Not a directory" in shared.addresses.missing["stack"]
+
+
+def test_what_nobody_wants_is_not_started(tmp_path: Path) -> None:
+    shared = SharedStack(tmp_path)
+    shared.launch()
+    shared.stop()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_two_processes_draw_the_same_port() -> None:
