@@ -6,6 +6,17 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.complete
 
+# How many processes the tests are shared out among; a file's tests stay together.
+PROCESSES ?= 2
+
+# The tests start hundreds of processes, and compiling the modules is most of a start: so bytecode is
+# kept, in a folder of ours, even where it is not to be written beside the sources.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/bytecode
+
+# A broker of a test lives for seconds: it would spend half of its time on optimising machine code.
+QUICK_JAVA := -XX:TieredStopAtLevel=1
+
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test nightly check format bench stack stack-down stack-status faults clean
@@ -24,7 +35,7 @@ demo: setup  ## flights through embedded Kafka and Redis, live in the terminal
 	@$(BIN)/headrace demo
 
 test: check  ## lint and types, unit tests, then the integration suite on embedded and on real parts
-	@$(BIN)/python -m pytest tests --durations=20
+	@JDK_JAVA_OPTIONS=$(QUICK_JAVA) $(BIN)/python -m pytest tests -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations=20
 
 nightly: setup  ## ten thousand random definitions over random streams: panes, testing and recomputation against the oracle
 	@CASES=10000 $(BIN)/python -m pytest -q tests/panes/test_panes_against_oracle.py tests/testing/test_one_meaning.py tests/offline/test_point_in_time.py tests/offline/test_as_of.py

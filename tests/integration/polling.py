@@ -10,11 +10,17 @@ T = TypeVar("T")
 
 
 def until(what: str, look: Callable[[], T], seconds: float = 120.0) -> T:
-    """What `look()` returns once it is true; AssertionError with `what` and the last answer after `seconds`."""
+    """What `look()` returns once it is true; AssertionError with `what` and the last answer after `seconds`.
+
+    Between two looks it sleeps as long as a look takes: one that recomputes everything, or starts a process, would
+    take the core from what it waits for.
+    """
     end = time.monotonic() + seconds
     while True:
+        begun = time.monotonic()
         found = look()
         if found:
             return found
-        assert time.monotonic() < end, f"{what}: not after {seconds:.0f} s; last seen: {found!r}"
-        time.sleep(0.05)
+        now = time.monotonic()
+        assert now < end, f"{what}: not after {seconds:.0f} s; last seen: {found!r}"
+        time.sleep(min(max(0.05, now - begun), 2.0))

@@ -6,11 +6,14 @@ ephemeral range may meanwhile have become the near end of somebody's connection.
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 
 HOST = "127.0.0.1"
 _RANGE = range(20_000, 32_000)
+_LANES = 8
+"""The processes of one test run draw from lanes of their own: a port may be drawn long before it is used."""
 
 
 def is_free(port: int) -> bool:
@@ -27,10 +30,17 @@ def is_free(port: int) -> bool:
 _drawn: set[int] = set()
 
 
+def lane(worker: str) -> range:
+    """The ports of a process of pytest-xdist (`gw0`, `gw1`, ...); of any other process with an empty name."""
+    number = (int(worker.removeprefix("gw")) + 1) % _LANES if worker else 0
+    return _RANGE[number::_LANES]
+
+
 def free_port() -> int:
     """A port nobody listens on, at random so that two processes rarely draw the same one; never twice by one."""
+    ports = lane(os.environ.get("PYTEST_XDIST_WORKER", ""))
     for _ in range(200):
-        port = random.SystemRandom().choice(_RANGE)
+        port = random.SystemRandom().choice(ports)
         if port not in _drawn and is_free(port):
             _drawn.add(port)
             return port
