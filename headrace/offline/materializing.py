@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
+from headrace.aggregates.partials import Ints
 from headrace.durations import format_instant
 from headrace.errors import UsageError
 from headrace.history.storage import Options, named_errors
@@ -84,18 +85,23 @@ def _entities(plan: ViewPlan, events: Events, last: int) -> pl.DataFrame:
 
 def _values(plan: ViewPlan, events: Events, keys: pl.DataFrame, at: list[int], threads: int) -> pl.DataFrame:
     """The values of each entity, instant by instant, with ``_present``."""
-    spine = pl.concat([keys] * len(at))
-    instants = np.repeat(np.array(at, "i8"), len(keys))
-    expected = events.expected(BEGINNING, at[-1])
+    return values_at(
+        plan, events, pl.concat([keys] * len(at)), np.repeat(np.array(at, "i8"), len(keys)), threads
+    )
+
+
+def values_at(plan: ViewPlan, events: Events, keys: pl.DataFrame, at: Ints, threads: int) -> pl.DataFrame:
+    """Every feature of the entities `keys` (typed, in key order) as of `at`, in that order, and ``_present``: whether
+    any of them covers an event."""
     with ViewValues(
         plan,
         list(plan.feature_types),
-        spine,
-        instants,
+        keys,
+        at,
         strict=False,
         known="happened",
         partition_rows=ROWS,
-        expected=expected,
+        expected=events.expected(BEGINNING, int(at.max(initial=BEGINNING))),
         present=True,
     ) as job:
         for batch in events.batches(job.needs, job.first, job.last):

@@ -18,9 +18,8 @@ import redis
 from headrace.errors import UnavailableError
 from headrace.history.storage import Options
 from headrace.offline.jobs import Running
-from headrace.offline.materializing import ROWS, replace
+from headrace.offline.materializing import replace, values_at
 from headrace.offline.sources import Events
-from headrace.offline.view_values import ViewValues
 from headrace.online.address import parse_address
 from headrace.online.keys import KeySpace, entity_key
 from headrace.online.resp import encode
@@ -99,20 +98,7 @@ def values_of(plan: ViewPlan, events: Events, at: int, threads: int) -> pl.DataF
     """Every entity with an event up to `at`, sorted by its keys: keys, features, ``_present``, ``_event_time``."""
     keys = _entities(plan, events, at)
     names = list(plan.view.entity.keys)
-    with ViewValues(
-        plan,
-        list(plan.feature_types),
-        keys.select(names),
-        np.full(len(keys), at, "i8"),
-        strict=False,
-        known="happened",
-        partition_rows=ROWS,
-        expected=events.expected(BEGINNING, at),
-        present=True,
-    ) as values:
-        for batch in events.batches(values.needs, values.first, values.last):
-            values.add(plan.source.kept(batch))
-        made = values.values(threads)
+    made = values_at(plan, events, keys.select(names), np.full(len(keys), at, "i8"), threads)
     return pl.concat([keys.select(names), made, keys.select(NEWEST)], how="horizontal")
 
 
