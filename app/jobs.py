@@ -17,6 +17,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from app.clock import now_us
+from app.standing import is_late
 from headrace.client import FeatureStore
 from headrace.definitions import BatchSource, FeatureView, StreamSource
 from headrace.errors import HeadraceError, StateError
@@ -188,7 +189,7 @@ class Jobs:
             lag = now - int(done[-1].arguments["begun"]) if done else None
             if lag is not None:
                 self._lag.labels(view.id).set(lag / 1e6)
-            late = lag is not None and lag > 2 * view.refresh
+            late = is_late(view.refresh, lag)
             if late and lag is not None and view.id not in self._late:
                 log.warning(
                     "%s is %.0f s behind: its refresh= is %.0f s", view.id, lag / 1e6, view.refresh / 1e6

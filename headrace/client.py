@@ -233,17 +233,20 @@ class FeatureStore:
         column `timestamp` (its usual names are found). `features`: ``"view:feature"``, views, services, or a list of
         them. `strict` leaves out events at the very instant; ``known="ingested"`` counts only events whose record
         was there by then. `events` gives frames by source in place of history; `at_version` repeats an earlier
-        training set, or reads that version of history. An entity never seen reads as over no events.
+        training set, or reads that version of history. An entity never seen reads as over no events. A bare name of a
+        view with several versions is the one that serves it (`served`).
 
         A Polars frame whose `metadata` says what it is made of. PositionError names events that history has lost, which
         `allow_gaps` goes on without. UsageError, StateError, UnavailableError.
         """
-        from headrace.offline.opening import opening
+        from headrace.offline.opening import opening, told_by
         from headrace.offline.training import Options, training_set
+        from headrace.offline.versions import settled
 
         given = replace(options or Options(), timestamp=timestamp, strict=strict, known=known)
         opened = opening(self.project, self.settings, events, at_version, allow_gaps)
-        return training_set(self.project, spine, features, opened, given)
+        wanted = settled(features, self.project, self.served, told_by(at_version))
+        return training_set(self.project, spine, wanted, opened, given)
 
     async def atraining_set(self, spine: Any, features: Features, **options: Any) -> TrainingSet:
         """As `training_set`, for asyncio."""
@@ -319,9 +322,9 @@ class FeatureStore:
         from headrace.offline.opening import opening
         from headrace.offline.verifying import verify
 
-        found = self.project.view(view if isinstance(view, str) else view.id)
-        plan, settings = self.project.plan(found), self.settings
         _ = self._reader  # says what to do where redis.url is `embedded`
+        found = self.served(view)
+        plan, settings = self.project.plan(found), self.settings
         return verify(
             plan,
             opening(self.project, settings, None, None, allow_gaps=True)(plan.source.source),

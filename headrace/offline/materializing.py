@@ -7,6 +7,7 @@ schedule.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -109,8 +110,18 @@ def values_at(plan: ViewPlan, events: Events, keys: pl.DataFrame, at: Ints, thre
         return job.values(threads)
 
 
-def replace(plan: ViewPlan, uri: str, rows: pl.DataFrame, t: int, options: Options | None) -> None:
-    """Write the entities' values as of `t` in place of what the table has of that instant, in one commit."""
+def replace(
+    plan: ViewPlan,
+    uri: str,
+    rows: pl.DataFrame,
+    t: int,
+    options: Options | None,
+    told: Mapping[str, str] = {},
+) -> None:
+    """Write the entities' values as of `t` in place of what the table has of that instant, in one commit.
+
+    The commit's metadata tells the view's fingerprint, the instant, and what else is `told`.
+    """
     instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=t)
     types: dict[str, DataType] = {
         **plan.view.entity.keys,
@@ -135,7 +146,13 @@ def replace(plan: ViewPlan, uri: str, rows: pl.DataFrame, t: int, options: Optio
             predicate=f"_date = '{instant.date()}' and _as_of = {_literal(instant)}",
             target_file_size=TARGET_FILE_SIZE,
             writer_properties=WRITER,
-            commit_properties=CommitProperties(custom_metadata={"headrace.fingerprint": plan.fingerprint}),
+            commit_properties=CommitProperties(
+                custom_metadata={
+                    "headrace.fingerprint": plan.fingerprint,
+                    "headrace.as_of": format_instant(t),
+                    **told,
+                }
+            ),
         )
 
 

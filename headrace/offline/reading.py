@@ -44,7 +44,7 @@ def read_offline(
     found = _materialized(plan, uri, options, keys)
     if found is None:
         events = opening(project, settings, None, None)(plan.source.source)
-        at = instant_of(plan, events, settings.clock, now)
+        at = instant_of(plan, lambda: events, settings.clock, now)
         values = values_at(plan, events, keys, np.full(len(keys), at, "i8"), 2)
         found = at, values.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias("_row"))
     at, rows = found

@@ -6,10 +6,9 @@ judge events: what is read twice is counted twice, and what is refused is the pl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
@@ -22,6 +21,7 @@ from headrace.history.account import writer_of
 from headrace.history.gaps import Whole, gaps_of, refuse, remaining
 from headrace.history.read import access, scan
 from headrace.history.storage import Options, named_errors
+from headrace.offline.listing import Files, digest, files_of
 from headrace.types import DataType, Date, Int64
 
 Source = StreamSource | BatchSource
@@ -115,35 +115,60 @@ class DeltaEvents:
 
 @dataclass(frozen=True)
 class FileEvents:
-    """The events in Parquet files or a Delta table of somebody else's: a batch source's `path`."""
+    """The events in Parquet files or a Delta table of somebody else's: a batch source's `path`.
+
+    `files` are those that were there when it was opened, of a Delta table those of `version`: what comes meanwhile is
+    not read.
+    """
 
     source: Source
     path: str
+    files: Files
+    version: int | None = None
     options: Options = field(default_factory=dict)
+
+    @classmethod
+    def open(
+        cls, source: Source, path: str, options: Options | None = None, version: int | None = None
+    ) -> FileEvents:
+        """What is there now, or a Delta table's older `version`. StateError if there is nothing."""
+        options = dict(options or {})
+        with named_errors(path):
+            if not DeltaTable.is_deltatable(path, storage_options=access(options)):
+                return cls(source, path, files_of(path, options), options=options)
+            table = DeltaTable(path, version=version, storage_options=access(options))
+            added = pl.DataFrame(table.get_add_actions(flatten=True))
+            files = dict(added.select("path", pl.col("size_bytes").cast(pl.String)).sort("path").iter_rows())
+            return cls(source, path, files, table.version(), options)
+
+    def only(self, files: Sequence[str]) -> FileEvents:
+        """The events in some of the files."""
+        return replace(self, files={f: self.files[f] for f in files})
 
     def batches(self, columns: set[str], first: int, last: int) -> Iterator[pl.DataFrame]:
         """As `Events.batches`. Events count as ordered as they are in the files, by the files' names."""
-        with named_errors(self.path):
-            yield from _batches(self._scan(), self.source, columns, first, last)
+        if self.files:
+            with named_errors(self.path):
+                yield from _batches(self._scan(), self.source, columns, first, last)
 
     def expected(self, first: int, last: int) -> int:
         """As `Events.expected`: all of them, which the files' ends tell."""
+        if not self.files:
+            return 0
         with named_errors(self.path):
             return int(self._scan().select(pl.len()).collect().item())
 
     def _scan(self) -> pl.LazyFrame:
-        if is_delta(self.path, self.options):
-            return scan(DeltaTable(self.path, storage_options=access(self.options)))
-        return pl.scan_parquet(_files(self.path), storage_options=access(self.options) or None, glob=True)
+        if self.version is None:
+            return pl.scan_parquet(list(self.files), storage_options=access(self.options) or None, glob=False)
+        table = DeltaTable(self.path, version=self.version, storage_options=access(self.options))
+        whole = len(table.file_uris()) == len(self.files)
+        return scan(table, None if whole else list(self.files))
 
     def told(self) -> dict[str, Any]:
-        """The path; the version of a Delta table."""
-        if not is_delta(self.path, self.options):
-            return {"path": self.path}
-        return {
-            "path": self.path,
-            "version": DeltaTable(self.path, storage_options=access(self.options)).version(),
-        }
+        """The path, and which files were read: the version of a Delta table, a digest of others."""
+        which = {"files": digest(self.files)} if self.version is None else {"version": self.version}
+        return {"path": self.path, **which}
 
 
 @dataclass(frozen=True)
@@ -164,19 +189,6 @@ class FrameEvents:
     def told(self) -> dict[str, Any]:
         """That it was a frame: nothing that could be read again."""
         return {"frame": True}
-
-
-def is_delta(path: str, options: Options | None = None) -> bool:
-    """Whether there is a Delta table at this path."""
-    return bool(DeltaTable.is_deltatable(path, storage_options=access(options)))
-
-
-def _files(path: str) -> str:
-    if "://" in path or "*" in path or path.endswith(".parquet"):
-        return path
-    if not Path(path).exists():
-        raise StateError(f"there are no files at {path}: see the path of the batch source")
-    return f"{path}/**/*.parquet" if Path(path).is_dir() else path
 
 
 def _batches(

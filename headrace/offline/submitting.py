@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +106,8 @@ def refresh_record(
     for record in known:
         if record.state not in ENDED:
             return record
-    events = opening(project, settings, None, None)(plan.source.source)
-    at = instant_of(plan, events, settings.clock, now)
+    opened = partial(opening(project, settings, None, None), plan.source.source)
+    at = instant_of(plan, opened, settings.clock, now)
     for record in known[:-KEPT]:
         folder.forget(record.id)
     return folder.submit("refresh", _arguments(plan, False, at=at, begun=now, limit=limit))
@@ -162,15 +163,16 @@ def _work(
             )
         past = lazy(told) if frame is None and told is not None else frame
         return lambda job: run(project, settings, plan.id, first, last, limit, job, allow_gaps, past)
-    events = opening(project, settings, None, None, allow_gaps)(plan.source.source)
+    opened = partial(opening(project, settings, None, None, allow_gaps), plan.source.source)
     uri, options = view_uri(settings.history.uri, settings.project, plan.id), options_of(settings)
     if kind == "materialize":
         first, last, count = given["at"]
         at = list(range(first, last + 1, (last - first) // (count - 1))) if count > 1 else [first]
+        events = opened()
         return lambda job: materialize(plan, events, uri, at, job, options=options)
     offline = Offline(uri, options) if plan.view.offline else None
     online = _online(plan, settings, limit, sleep) if plan.view.online else None
-    return lambda job: refresh(plan, events, given["at"], job, offline=offline, online=online)
+    return lambda job: refresh(plan, opened(), given["at"], job, offline=offline, online=online)
 
 
 def _online(plan: ViewPlan, settings: Settings, limit: int | None, sleep: Callable[[float], None]) -> Online:
