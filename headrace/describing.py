@@ -116,6 +116,8 @@ def _view(view: FeatureView, plan: ViewPlan | None) -> dict[str, Any]:
     }
     if view.refresh is not None:
         told["refresh"] = _duration(view.refresh)
+    if view.materialize is not None:
+        told["materialize"] = _duration(view.materialize)
     if chain := chain_of(view):
         told["chain"] = [chain[-1].source.name, *(v.id for v in reversed(chain)), view.id]
     if plan is not None:

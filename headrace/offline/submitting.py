@@ -51,7 +51,7 @@ def submit_materialize(
         at = instants(parse_instant(start), parse_instant(end), parse_duration(step))
     except ValueError as exc:
         raise UsageError(f"materialize: {exc}") from None
-    arguments = _arguments(project.plan(view), allow_gaps, at=[at[0], at[-1], len(at)])
+    arguments = arguments_of(project.plan(view), allow_gaps, at=[at[0], at[-1], len(at)])
     return _started(project, settings, "materialize", arguments)
 
 
@@ -80,7 +80,7 @@ def submit_backfill(
     told = (
         str(Path(events).resolve()) if isinstance(events, str | Path) else None if events is None else FRAME
     )
-    arguments = _arguments(project.plan(view), allow_gaps, at=[first, last], limit=limit, events=told)
+    arguments = arguments_of(project.plan(view), allow_gaps, at=[first, last], limit=limit, events=told)
     return _started(project, settings, "backfill", arguments, None if events is None else lazy(events))
 
 
@@ -110,7 +110,7 @@ def refresh_record(
     at = instant_of(plan, opened, settings.clock, now)
     for record in known[:-KEPT]:
         folder.forget(record.id)
-    return folder.submit("refresh", _arguments(plan, False, at=at, begun=now, limit=limit))
+    return folder.submit("refresh", arguments_of(plan, False, at=at, begun=now, limit=limit))
 
 
 def refreshes(folder: JobFolder, plan: ViewPlan) -> list[Record]:
@@ -185,7 +185,8 @@ def _online(plan: ViewPlan, settings: Settings, limit: int | None, sleep: Callab
     return Online(settings.redis.url, space, lambda: time.time_ns() // 1000, sleep, limit)
 
 
-def _arguments(plan: ViewPlan, allow_gaps: bool, **more: object) -> dict[str, Any]:
+def arguments_of(plan: ViewPlan, allow_gaps: bool, **more: object) -> dict[str, Any]:
+    """A record's arguments: the view as it is defined now, and what is given."""
     told = {"view": plan.id, "fingerprint": plan.fingerprint, **more}
     return {n: v for n, v in (told | {"allow_gaps": allow_gaps or None}).items() if v is not None}
 
