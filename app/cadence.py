@@ -1,7 +1,8 @@
 """Materialisation on schedule: an instant is due once history has every event that belongs to it.
 
 That is when history has passed the records of the instant and the source's lateness; on the embedded broker, which
-lives in another process, some commits of history later. Owns this judgement alone; what is then done is a job like any other.
+lives in another process, some commits of history later. Owns this judgement alone; what is then done is a job like any
+other.
 """
 
 from __future__ import annotations

@@ -140,8 +140,8 @@ def status(config: Config = DEFAULT_CONFIG, json_: Json = False) -> None:
                 "state",
                 "error",
             ]
-            rows = [["-" if r[c] is None else r[c] for c in columns] for r in told["refreshes"]]
-            console.print(table("Refreshes", [c.replace("_", " ") for c in columns], rows))
+            fresh = [["-" if r[c] is None else r[c] for c in columns] for r in told["refreshes"]]
+            console.print(table("Refreshes", [c.replace("_", " ") for c in columns], fresh))
         if told["dead_letters"] is not None:
             hint = "  (headrace dead-letters list)" if told["dead_letters"] else ""
             console.print(f"{told['dead_letters']:,} dead letters{hint}")

@@ -25,6 +25,7 @@ from headrace.errors import HeadraceError, StateError
 from headrace.history.access import options_of
 from headrace.history.storage import table_uri
 from headrace.history.upkeep import is_kept
+from headrace.offline.caring import care
 from headrace.offline.jobs import Record, folder_of, run
 from headrace.offline.submitting import refresh_record, refreshes, work_of
 
@@ -37,10 +38,24 @@ AGAIN = 15.0
 """Seconds after which a refresh that failed is tried again, if it is not due before."""
 
 
-class Jobs:
-    """Runs until it is stopped. `verify_every`: seconds; `sample`: entities of each view that are verified then."""
+DAILY = 86_400.0
 
-    def __init__(self, store: FeatureStore, *, limit: int | None, verify_every: float, sample: int) -> None:
+ONCE = "care for history"
+
+
+class Jobs:
+    """Runs until it is stopped. `verify_every`, `care_every`: seconds; `sample`: entities of each view that are
+    verified then."""
+
+    def __init__(
+        self,
+        store: FeatureStore,
+        *,
+        limit: int | None,
+        verify_every: float,
+        sample: int,
+        care_every: float = DAILY,
+    ) -> None:
         self._store = store
         self._limit = limit
         self._every = verify_every
@@ -49,6 +64,8 @@ class Jobs:
         views = store.project.views.values()
         self._refreshed = [v for v in views if isinstance(v.source, BatchSource) and v.refresh is not None]
         self._verified = [v for v in views if isinstance(v.source, StreamSource) and v.online]
+        self._kept = [s for s in store.project.sources.values() if isinstance(s, StreamSource)]
+        self._care_every = care_every
         self._cadences = [Cadence(store, v) for v in views if v.materialize is not None]
         self._waiting = {c.name for c in self._cadences}
         self._scheduler = BackgroundScheduler(
@@ -108,6 +125,9 @@ class Jobs:
             self._add(f"refresh {view.id}", partial(self._refresh, view), every, _at(self._due(view)))
         for cadence in self._cadences:
             self._add(cadence.name, partial(self._materialize, cadence), cadence.every, _at(now_us()))
+        if self._kept:
+            self._waiting.add(ONCE)
+            self._add(ONCE, self._care, self._care_every, _at(now_us()))
         self._add("look", self._look, LOOK, _at(now_us()), executor="looks")
         if self._verified and not self._store.settings.redis.embedded:
             self._compared = False
@@ -242,6 +262,19 @@ class Jobs:
                 continue
             self._tried(f"verify {view.id}", partial(self._compare, view))
         self._compared = True
+
+    def _care(self) -> None:
+        """Retention, order and old versions of each source's history; one that fails keeps no other from it."""
+        store = self._store
+        for source in self._kept:
+
+            def work(source: StreamSource = source) -> None:
+                done = care(store.project, store.settings, source, now_us())
+                if done:
+                    log.info("history of %s: %s", source.name, done.told())
+
+            self._tried(f"history of {source.name}", work)
+        self._waiting.discard(ONCE)
 
     def _compare(self, view: FeatureView) -> None:
         found = self._store.verify(view, sample=self._sample, seed=self._seed)

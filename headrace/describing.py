@@ -90,6 +90,7 @@ def _stream(source: StreamSource) -> dict[str, Any]:
         "event_id": source.event_id,
         "dedup": _duration(source.dedup),
         "start": format_instant(source.start) if isinstance(source.start, int) else source.start,
+        "retention": _duration(source.retention),
         "columns": {
             name: f"{t}, may be null" if name in source.nullable else str(t)
             for name, t in source.columns.items()

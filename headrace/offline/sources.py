@@ -20,6 +20,7 @@ from headrace.errors import StateError, UsageError
 from headrace.history.account import writer_of
 from headrace.history.gaps import Whole, gaps_of, refuse, remaining
 from headrace.history.read import access, scan
+from headrace.history.retention import horizon_of
 from headrace.history.storage import Options, named_errors
 from headrace.offline.listing import Files, digest, files_of
 from headrace.types import DataType, Date, Int64
@@ -36,11 +37,14 @@ _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 
 class Events(Protocol):
     """The events of one source."""
 
-    def batches(self, columns: set[str], first: int, last: int) -> Iterator[pl.DataFrame]:
+    def batches(
+        self, columns: set[str], first: int, last: int, among: pl.Expr | None = None
+    ) -> Iterator[pl.DataFrame]:
         """The events of event time ``first <= t <= last`` (microseconds), and perhaps others, in any order.
 
         Frames with those of `columns` that the source has, and ``_partition _offset _timestamp _row`` (and
-        ``_topic``, where it is among `columns`), as `SourcePlan.accept` takes them.
+        ``_topic``, where it is among `columns`), as `SourcePlan.accept` takes them. Events that do not meet `among`, a
+        condition on the source's columns, may be left out.
         """
         ...
 
@@ -62,6 +66,8 @@ class DeltaEvents:
     version: int
     options: Options = field(default_factory=dict)
     whole: Whole = field(default_factory=Whole)
+    since: date | None = None
+    """The first date that was not taken out by the source's retention; None: history is there from its beginning."""
 
     @classmethod
     def open(
@@ -86,16 +92,23 @@ class DeltaEvents:
             found = gaps_of(table, writer_of(project, source.name), source.topics)
             if found.gaps and not allow_gaps:
                 raise refuse(source.name, uri, found.gaps)
-            return cls(source, uri, table.version(), dict(options or {}), found)
+            since = horizon_of(table, writer_of(project, source.name))
+            return cls(source, uri, table.version(), dict(options or {}), found, since)
 
-    def batches(self, columns: set[str], first: int, last: int) -> Iterator[pl.DataFrame]:
-        """As `Events.batches`; files are left out by their date, row groups by the event time."""
+    def batches(
+        self, columns: set[str], first: int, last: int, among: pl.Expr | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """As `Events.batches`; files are left out by their date and their keys, row groups by the event time, too."""
         with named_errors(self.uri):
             table = DeltaTable(self.uri, version=self.version, storage_options=access(self.options))
             lazy = remaining(table, self.whole.gone)
             have = lazy.collect_schema()
             if "_date" in have:
                 lazy = lazy.filter(pl.col("_date").is_between(_date(first), _date(last)))
+            if among is not None and all(
+                _is_as_declared(self.source, n, have) for n in among.meta.root_names()
+            ):
+                lazy = lazy.filter(among)
             yield from _batches(lazy, self.source, columns, first, last)
 
     def expected(self, first: int, last: int) -> int:
@@ -108,9 +121,22 @@ class DeltaEvents:
         return int(files["num_records"].fill_null(BATCH).sum()) if len(files) else 0
 
     def told(self) -> dict[str, Any]:
-        """The table, its version, and the gaps that were allowed."""
+        """The table, its version, the date since which it has events, and the gaps that were allowed."""
         told: dict[str, Any] = {"uri": self.uri, "version": self.version}
+        told |= {"since": self.since.isoformat()} if self.since is not None else {}
         return told | ({"gaps": [g.told() for g in self.whole.gaps]} if self.whole.gaps else {})
+
+
+def require_since(events: DeltaEvents, first: int, allow_gaps: bool) -> None:
+    """StateError if events of `first` (microseconds) or later were taken out by the source's retention, unless
+    `allow_gaps`."""
+    if events.since is None or allow_gaps or _date(first) >= events.since:
+        return
+    wanted = "its beginning" if first < _FIRST else str(_date(first))
+    raise StateError(
+        f"history of `{events.source.name}` begins on {events.since}: what is older than its retention= is gone, and "
+        f"{wanted} is asked for. Begin on {events.since} or later, or go on without: --allow-gaps, or allow_gaps=True"
+    )
 
 
 @dataclass(frozen=True)
@@ -145,7 +171,9 @@ class FileEvents:
         """The events in some of the files."""
         return replace(self, files={f: self.files[f] for f in files})
 
-    def batches(self, columns: set[str], first: int, last: int) -> Iterator[pl.DataFrame]:
+    def batches(
+        self, columns: set[str], first: int, last: int, among: pl.Expr | None = None
+    ) -> Iterator[pl.DataFrame]:
         """As `Events.batches`. Events count as ordered as they are in the files, by the files' names."""
         if self.files:
             with named_errors(self.path):
@@ -178,7 +206,9 @@ class FrameEvents:
     source: Source
     frame: pl.LazyFrame
 
-    def batches(self, columns: set[str], first: int, last: int) -> Iterator[pl.DataFrame]:
+    def batches(
+        self, columns: set[str], first: int, last: int, among: pl.Expr | None = None
+    ) -> Iterator[pl.DataFrame]:
         """As `Events.batches`. Without ``_partition`` and ``_offset``, events count as ordered as they are."""
         yield from _batches(self.frame, self.source, columns, first, last)
 
@@ -189,6 +219,10 @@ class FrameEvents:
     def told(self) -> dict[str, Any]:
         """That it was a frame: nothing that could be read again."""
         return {"frame": True}
+
+
+def _is_as_declared(source: Source, name: str, have: pl.Schema) -> bool:
+    return name in have and have[name] == source.columns[name].polars
 
 
 def _batches(
