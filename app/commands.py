@@ -125,10 +125,10 @@ def status(config: Config = DEFAULT_CONFIG, json_: Json = False) -> None:
                 )
             )
         if told["shadows"]:
-            rows = [
+            waiting = [
                 (s["view"], s["serving"], s["waits_for"] or "nothing: promote it") for s in told["shadows"]
             ]
-            console.print(table("Shadows", ["version", "its name is served by", "waits for"], rows))
+            console.print(table("Shadows", ["version", "its name is served by", "waits for"], waiting))
         if told["refreshes"]:
             columns = [
                 "view",

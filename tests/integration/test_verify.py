@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import headrace as hr
 from app.embedded.redis import EmbeddedRedis
 from headrace.cli.verbs import app
+from headrace.history.retention import retire
 from headrace.history.schema import HistorySchema
 from headrace.history.table import HistoryTable
 from tests.integration.jobs_process import run_jobs
@@ -184,6 +185,19 @@ def test_events_that_history_lost_are_named_and_fail_unless_that_is_allowed(conf
     assert verified(config, "--allow-gaps")[0] == 0
     said = CliRunner().invoke(app, ["verify", "spend", "--config", str(config)])
     assert "history has lost events: pay/0 lacks 1 event at offsets 300" in said.stdout
+
+
+def test_what_retention_took_out_of_history_is_no_mismatch(config: Path, client: redis.Redis) -> None:
+    uri, writer = f"{config.parent}/lake/shop/sources/pay", "headrace/shop/pay"
+    retire(uri, writer, (NOW - timedelta(days=8)).date())  # all of `spent_7d` is still there
+    code, told = verified(config)
+    assert (code, told["checked"], told["matched"], told["gaps"]) == (0, 40, 40, [])
+    client.hset("shop:spend@1:u27", mapping={"spent_7d": "1.0", "paid_ever": "99"})
+    assert reasons(verified(config)[1]) == {
+        ("u27", "spent_7d", "value")
+    }  # a lifetime cannot be compared any more
+    retire(uri, writer, (NOW + timedelta(days=2)).date())
+    assert verified(config)[1]["checked"] == 0
 
 
 def test_the_jobs_process_verifies_samples_and_says_what_differs(config: Path, client: redis.Redis) -> None:
