@@ -36,7 +36,7 @@ from headrace.history.positions import Place
 from headrace.history.storage import named_errors, table_uri
 from headrace.offline.jobs import Running
 from headrace.offline.rebuilding import Rebuilding, by_hash, earliest, until_of
-from headrace.offline.sources import DeltaEvents, Events, FrameEvents
+from headrace.offline.sources import DeltaEvents, Events, FrameEvents, require_since
 from headrace.project import Project
 from headrace.settings import Settings
 from headrace.windows import BEGINNING
@@ -151,7 +151,7 @@ def backfill(
     if first is None:
         first = BEGINNING if past is not None else earliest(view.view.backfill, now_us())
     if past is None:
-        events, until = _of_history(settings, stage.source, topics, known, end, allow_gaps)
+        events, until = _of_history(settings, stage.source, topics, known, first, end, allow_gaps)
         counted = until
     else:
         events = FrameEvents(stage.source, past)
@@ -291,6 +291,7 @@ def _of_history(
     stream: StreamSource,
     topics: Topics,
     known: Mapping[str, TopicInfo],
+    first: int,
     end: int | None,
     allow_gaps: bool,
 ) -> tuple[Events, Mapping[Place, int]]:
@@ -298,6 +299,7 @@ def _of_history(
     name, options = settings.project, options_of(settings)
     uri = table_uri(settings.history.uri, name, stream.name)
     events = DeltaEvents.open(stream, uri, options, project=name, allow_gaps=allow_gaps)
+    require_since(events, first, allow_gaps)
     places = places_of(stream, topics, known)
     with named_errors(events.uri):
         table = DeltaTable(events.uri, version=events.version, storage_options=options)

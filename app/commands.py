@@ -124,6 +124,24 @@ def status(config: Config = DEFAULT_CONFIG, json_: Json = False) -> None:
                     [_worker_row(w) for w in told["workers"]],
                 )
             )
+        if told["shadows"]:
+            waiting = [
+                (s["view"], s["serving"], s["waits_for"] or "nothing: promote it") for s in told["shadows"]
+            ]
+            console.print(table("Shadows", ["version", "its name is served by", "waits for"], waiting))
+        if told["refreshes"]:
+            columns = [
+                "view",
+                "as_of",
+                "newest_event",
+                "seconds_ago",
+                "target_seconds",
+                "late",
+                "state",
+                "error",
+            ]
+            fresh = [["-" if r[c] is None else r[c] for c in columns] for r in told["refreshes"]]
+            console.print(table("Refreshes", [c.replace("_", " ") for c in columns], fresh))
         if told["dead_letters"] is not None:
             hint = "  (headrace dead-letters list)" if told["dead_letters"] else ""
             console.print(f"{told['dead_letters']:,} dead letters{hint}")

@@ -16,13 +16,16 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from app.cadence import Cadence
 from app.clock import now_us
+from app.standing import is_late
 from headrace.client import FeatureStore
 from headrace.definitions import BatchSource, FeatureView, StreamSource
 from headrace.errors import HeadraceError, StateError
 from headrace.history.access import options_of
 from headrace.history.storage import table_uri
 from headrace.history.upkeep import is_kept
+from headrace.offline.caring import care
 from headrace.offline.jobs import Record, folder_of, run
 from headrace.offline.submitting import refresh_record, refreshes, work_of
 
@@ -35,10 +38,24 @@ AGAIN = 15.0
 """Seconds after which a refresh that failed is tried again, if it is not due before."""
 
 
-class Jobs:
-    """Runs until it is stopped. `verify_every`: seconds; `sample`: entities of each view that are verified then."""
+DAILY = 86_400.0
 
-    def __init__(self, store: FeatureStore, *, limit: int | None, verify_every: float, sample: int) -> None:
+ONCE = "care for history"
+
+
+class Jobs:
+    """Runs until it is stopped. `verify_every`, `care_every`: seconds; `sample`: entities of each view that are
+    verified then."""
+
+    def __init__(
+        self,
+        store: FeatureStore,
+        *,
+        limit: int | None,
+        verify_every: float,
+        sample: int,
+        care_every: float = DAILY,
+    ) -> None:
         self._store = store
         self._limit = limit
         self._every = verify_every
@@ -47,6 +64,10 @@ class Jobs:
         views = store.project.views.values()
         self._refreshed = [v for v in views if isinstance(v.source, BatchSource) and v.refresh is not None]
         self._verified = [v for v in views if isinstance(v.source, StreamSource) and v.online]
+        self._kept = [s for s in store.project.sources.values() if isinstance(s, StreamSource)]
+        self._care_every = care_every
+        self._cadences = [Cadence(store, v) for v in views if v.materialize is not None]
+        self._waiting = {c.name for c in self._cadences}
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(2), "looks": ThreadPoolExecutor(1)},
@@ -67,6 +88,9 @@ class Jobs:
         )
         self._target = Gauge(
             "headrace_refresh_target_seconds", "The view's refresh=", ["view"], registry=self.metrics
+        )
+        self._behind = Gauge(
+            "headrace_materialize_lag_seconds", "Since the newest instant", ["view"], registry=self.metrics
         )
         self._ends = Counter(
             "headrace_jobs_ended", "Jobs by how they ended", ["kind", "state"], registry=self.metrics
@@ -89,7 +113,7 @@ class Jobs:
         with self._lock:
             now = now_us()
             due = any(v.id not in self._failures and self._due(v) <= now for v in self._refreshed)
-            under_way = self._busy or self._free or self._taken or due
+            under_way = self._busy or self._free or self._taken or due or self._waiting - self._failures
             return self._looked and self._compared and not under_way
 
     def start(self) -> None:
@@ -99,6 +123,11 @@ class Jobs:
             every = view.refresh / 1e6
             self._target.labels(view.id).set(every)
             self._add(f"refresh {view.id}", partial(self._refresh, view), every, _at(self._due(view)))
+        for cadence in self._cadences:
+            self._add(cadence.name, partial(self._materialize, cadence), cadence.every, _at(now_us()))
+        if self._kept:
+            self._waiting.add(ONCE)
+            self._add(ONCE, self._care, self._care_every, _at(now_us()))
         self._add("look", self._look, LOOK, _at(now_us()), executor="looks")
         if self._verified and not self._store.settings.redis.embedded:
             self._compared = False
@@ -140,6 +169,21 @@ class Jobs:
             soon = _at(now_us() + min(int(AGAIN * 1e6), view.refresh))
             self._scheduler.modify_job(f"refresh {view.id}", next_run_time=soon)
 
+    def _materialize(self, cadence: Cadence) -> None:
+        """What is due of a view's instants. There may be more: `idle` waits for a look that finds nothing."""
+        record: Record | None = None
+
+        def work() -> None:
+            nonlocal record
+            record = cadence.record()
+            if record is not None:
+                self._run(record)
+            if (lag := cadence.lag(now_us())) is not None:
+                self._behind.labels(cadence.view).set(lag / 1e6)
+
+        self._tried(cadence.name, work)
+        (self._waiting.discard if record is None else self._waiting.add)(cadence.name)
+
     def _run(self, record: Record) -> Record:
         try:
             work = work_of(self._store.project, self._store.settings, record)
@@ -175,7 +219,7 @@ class Jobs:
         """Take up what no process has run for two looks (one that has just submitted a job is about to), and say
         which views are behind their target.
         """
-        free = {r.id: r for r in self._folder.abandoned() if r.kind != "refresh"}
+        free = {r.id: r for r in self._folder.abandoned() if not self._on_schedule(r)}
         for id in (set(free) & self._free) - self._taken:
             log.info("taking up %s, whose process is gone", id)
             self._taken.add(id)
@@ -188,13 +232,20 @@ class Jobs:
             lag = now - int(done[-1].arguments["begun"]) if done else None
             if lag is not None:
                 self._lag.labels(view.id).set(lag / 1e6)
-            late = lag is not None and lag > 2 * view.refresh
+            late = is_late(view.refresh, lag)
             if late and lag is not None and view.id not in self._late:
                 log.warning(
                     "%s is %.0f s behind: its refresh= is %.0f s", view.id, lag / 1e6, view.refresh / 1e6
                 )
             (self._late.add if late else self._late.discard)(view.id)
         self._looked = True
+
+    def _on_schedule(self, record: Record) -> bool:
+        """Whether its schedule takes it up: of a view that is declared so no more, nobody else would."""
+        names = {c.name for c in self._cadences}
+        return record.kind == "refresh" or (
+            "every" in record.arguments and f"materialize {record.arguments['view']}" in names
+        )
 
     def _take_up(self, record: Record) -> None:
         self._tried(record.id, lambda: self._run(record))
@@ -211,6 +262,19 @@ class Jobs:
                 continue
             self._tried(f"verify {view.id}", partial(self._compare, view))
         self._compared = True
+
+    def _care(self) -> None:
+        """Retention, order and old versions of each source's history; one that fails keeps no other from it."""
+        store = self._store
+        for source in self._kept:
+
+            def work(source: StreamSource = source) -> None:
+                done = care(store.project, store.settings, source, now_us())
+                if done:
+                    log.info("history of %s: %s", source.name, done.told())
+
+            self._tried(f"history of {source.name}", work)
+        self._waiting.discard(ONCE)
 
     def _compare(self, view: FeatureView) -> None:
         found = self._store.verify(view, sample=self._sample, seed=self._seed)

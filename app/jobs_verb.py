@@ -24,6 +24,7 @@ def run(
     limit: int | None,
     verify_every: str,
     sample: int,
+    care_every: str,
 ) -> int:
     """Run until SIGTERM or SIGINT, for a time, or until there has been nothing to do for a time. The exit code."""
     from app.jobs import Jobs
@@ -33,11 +34,13 @@ def run(
 
     for_seconds, idle_seconds = seconds(for_, "--for"), seconds(until_idle, "--until-idle")
     every = seconds(verify_every, "--verify-every")
+    care = seconds(care_every, "--care-every")
     assert every is not None
+    assert care is not None
     asked = threading.Event()
     with FeatureStore(config) as store:
         configure_logging(store.settings)
-        jobs = Jobs(store, limit=limit, verify_every=every, sample=sample)
+        jobs = Jobs(store, limit=limit, verify_every=every, sample=sample, care_every=care)
         before = {s: signal.signal(s, lambda *_: asked.set()) for s in (signal.SIGTERM, signal.SIGINT)}
         try:
             with serve(jobs.metrics, store.settings.metrics):

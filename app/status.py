@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from app.clock import now_us
 from app.reading import consumer, partitions_of, read_to_end
+from app.standing import refreshes_of, shadows_of
 from headrace.definitions import FeatureView, StreamSource
 from headrace.errors import HeadraceError, UnavailableError
 from headrace.online.address import parse_address
@@ -29,11 +30,13 @@ def groups_of(project: str) -> dict[str, str]:
 
 
 def status(project: Project, settings: Settings) -> dict[str, Any]:
-    """``{"project", "ok", "parts": [{"part", "address", "ok", "detail"}], "lag": [...], "workers", "dead_letters"}``.
+    """``{"project", "ok", "parts": [{"part", "address", "ok", "detail"}], "lag": [...], "workers", "shadows",
+    "refreshes", "dead_letters"}``.
 
     `lag` has a row for each process, topic and partition: committed offset, end, and events between them (None
     where nothing was committed yet). `workers`: what each said of itself last, and how many seconds ago: partitions
-    open and opening, restores under way, warm copies and their lag. `dead_letters` is None where Kafka does not answer.
+    open and opening, restores under way, warm copies and their lag. `shadows` and `refreshes`: see `app.standing`.
+    `dead_letters` is None where Kafka does not answer.
     """
     parts = [_redis(settings), *_registry(settings)]
     lag: list[dict[str, Any]] = []
@@ -59,6 +62,8 @@ def status(project: Project, settings: Settings) -> dict[str, Any]:
         "parts": parts,
         "lag": lag,
         "workers": workers,
+        "shadows": shadows_of(project, settings, now_us()) if ok else [],
+        "refreshes": refreshes_of(project, settings, now_us()),
         "dead_letters": letters,
     }
 

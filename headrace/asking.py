@@ -1,4 +1,4 @@
-"""What a read of the online store asks for, and what is told of it: names and keys as people have them.
+"""What a read of a store asks for, and what is told of it: names and keys as people have them.
 
 Owns what an entity reads as that was never seen. Reads nothing itself.
 """
@@ -25,7 +25,8 @@ class OnlineFeatures:
     """One entity's values as they are read now.
 
     `status` is ``"found"``, or ``"missing"`` for an entity that is not in the store: its values are then those
-    over no events. Instants are microseconds: of the newest event applied, of the values, of the write.
+    over no events. Instants are microseconds: of the newest event applied, of the values, of the write; the offline
+    store knows that of the values alone.
     """
 
     entity: Mapping[str, object]
@@ -50,7 +51,14 @@ class Asked:
         return [
             OnlineFeatures(entity, self._unseen(project), "missing")
             if row is None
-            else OnlineFeatures(entity, row.values, "found", row.event_time, row.as_of, row.written_at)
+            else OnlineFeatures(
+                entity,
+                {n: row.values[n] for n in self.types},
+                "found",
+                row.event_time,
+                row.as_of,
+                row.written_at,
+            )
             for entity, row in zip(self.entities, rows, strict=True)
         ]
 
@@ -68,11 +76,11 @@ def asked(
         raise UsageError(f"keys are a list, one for each entity: write [{keys!r}]")
     if isinstance(features, str):
         features = [features]
-    if store != "online":
-        raise UsageError(f"no store `{store}` to read from: use store='online'")
+    if store not in ("online", "offline"):
+        raise UsageError(f"no store `{store}` to read from: use store='online' or store='offline'")
     found = project.view(view if isinstance(view, str) else view.id)
-    if not found.online:
-        raise UsageError(f"view `{found.id}` is not online (online=False)")
+    if not getattr(found, store):
+        raise UsageError(f"view `{found.id}` is not {store} ({store}=False)")
     types = project.plan(found).feature_types
     for name in features or ():
         if name not in types:

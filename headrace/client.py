@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeGuard
 
-from headrace.asking import Key, OnlineFeatures, asked, entity_of, with_keys
+from headrace.asking import Asked, Key, OnlineFeatures, asked, entity_of, with_keys
 from headrace.definitions import FeatureView
 from headrace.describing import describe
 from headrace.errors import UsageError
@@ -110,21 +110,35 @@ class FeatureStore:
     ) -> list[OnlineFeatures]:
         """The features of several entities with status and freshness, in the order of `keys`.
 
-        A bare name is the version that serves it (`served`).
+        A bare name is the version that serves it (`served`). The offline store has the values of the newest instant
+        that was materialised (by `materialize`, a refresh or `headrace jobs`); a view that never was is computed from
+        its history as of now. StateError where there is neither.
         """
         wanted = asked(self.project, self.served(view), keys, features, store)
+        if store == "offline":
+            return self._offline(wanted)
         rows = self._reader.read(
             self.settings.project, wanted.view.name, wanted.view.version, wanted.texts, wanted.types
         )
         return wanted.told(rows, self.project)
+
+    def _offline(self, wanted: Asked) -> list[OnlineFeatures]:
+        from headrace.offline.reading import read_offline
+
+        plan, now = self.project.plan(wanted.view), time.time_ns() // 1000
+        return wanted.told(read_offline(self.project, self.settings, plan, wanted.texts, now), self.project)
 
     def served(self, view: str | FeatureView) -> FeatureView:
         """The version that answers a read of `view`: a bare name's is the promoted one, or, before any promotion, the
         newest that does not begin with history (`backfill=`). UsageError, with the nearest name, if there is none.
         """
         if self._promotable(view):
-            return serving(self.project, view, self._reader.promoted(self.settings.project))
+            return serving(self.project, view, self._promoted())
         return self.project.view(view if isinstance(view, str) else view.id)
+
+    def _promoted(self) -> dict[str, str]:
+        """What was promoted: nothing yet where Redis lives inside a process."""
+        return {} if self.settings.redis.embedded else self._reader.promoted(self.settings.project)
 
     def _promotable(self, view: str | FeatureView) -> TypeGuard[str]:
         return isinstance(view, str) and len(self.project.views.versions(view)) > 1
@@ -169,8 +183,12 @@ class FeatureStore:
     ) -> list[OnlineFeatures]:
         """As `online`, for asyncio."""
         if self._promotable(view):
-            view = serving(self.project, view, await self._reader.apromoted(self.settings.project))
+            embedded = self.settings.redis.embedded
+            known = {} if embedded else await self._reader.apromoted(self.settings.project)
+            view = serving(self.project, view, known)
         wanted = asked(self.project, view, keys, features, store)
+        if store == "offline":
+            return await asyncio.to_thread(self._offline, wanted)
         rows = await self._reader.aread(
             self.settings.project, wanted.view.name, wanted.view.version, wanted.texts, wanted.types
         )
@@ -215,17 +233,20 @@ class FeatureStore:
         column `timestamp` (its usual names are found). `features`: ``"view:feature"``, views, services, or a list of
         them. `strict` leaves out events at the very instant; ``known="ingested"`` counts only events whose record
         was there by then. `events` gives frames by source in place of history; `at_version` repeats an earlier
-        training set, or reads that version of history. An entity never seen reads as over no events.
+        training set, or reads that version of history. An entity never seen reads as over no events. A bare name of a
+        view with several versions is the one that serves it (`served`).
 
         A Polars frame whose `metadata` says what it is made of. PositionError names events that history has lost, which
         `allow_gaps` goes on without. UsageError, StateError, UnavailableError.
         """
-        from headrace.offline.opening import opening
+        from headrace.offline.opening import opening, told_by
         from headrace.offline.training import Options, training_set
+        from headrace.offline.versions import settled
 
         given = replace(options or Options(), timestamp=timestamp, strict=strict, known=known)
         opened = opening(self.project, self.settings, events, at_version, allow_gaps)
-        return training_set(self.project, spine, features, opened, given)
+        wanted = settled(features, self.project, self.served, told_by(at_version))
+        return training_set(self.project, spine, wanted, opened, given)
 
     async def atraining_set(self, spine: Any, features: Features, **options: Any) -> TrainingSet:
         """As `training_set`, for asyncio."""
@@ -301,9 +322,9 @@ class FeatureStore:
         from headrace.offline.opening import opening
         from headrace.offline.verifying import verify
 
-        found = self.project.view(view if isinstance(view, str) else view.id)
-        plan, settings = self.project.plan(found), self.settings
         _ = self._reader  # says what to do where redis.url is `embedded`
+        found = self.served(view)
+        plan, settings = self.project.plan(found), self.settings
         return verify(
             plan,
             opening(self.project, settings, None, None, allow_gaps=True)(plan.source.source),

@@ -90,6 +90,7 @@ def _stream(source: StreamSource) -> dict[str, Any]:
         "event_id": source.event_id,
         "dedup": _duration(source.dedup),
         "start": format_instant(source.start) if isinstance(source.start, int) else source.start,
+        "retention": _duration(source.retention),
         "columns": {
             name: f"{t}, may be null" if name in source.nullable else str(t)
             for name, t in source.columns.items()
@@ -116,6 +117,8 @@ def _view(view: FeatureView, plan: ViewPlan | None) -> dict[str, Any]:
     }
     if view.refresh is not None:
         told["refresh"] = _duration(view.refresh)
+    if view.materialize is not None:
+        told["materialize"] = _duration(view.materialize)
     if chain := chain_of(view):
         told["chain"] = [chain[-1].source.name, *(v.id for v in reversed(chain)), view.id]
     if plan is not None:

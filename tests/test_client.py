@@ -109,7 +109,7 @@ def test_wrong_calls_are_told_what_there_is(store: FeatureStore) -> None:
         (lambda: store.get_online_features("spend", (1, 2)), "has 1 keys (customer_id), got 2"),
         (lambda: store.get_online_features("spend", {"id": 1}), "has the keys customer_id, got id"),
         (lambda: store.get_online_features("offline", 1), "view `offline@1` is not online"),
-        (lambda: store.read("spend", [1], "offline"), "no store `offline` to read from"),
+        (lambda: store.read("spend", [1], "cold"), "no store `cold` to read from"),
     ):
         with pytest.raises(hr.UsageError) as caught:
             call()

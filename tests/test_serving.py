@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pytest
 import redis
 from typer.testing import CliRunner
@@ -14,7 +17,8 @@ from typer.testing import CliRunner
 import headrace as hr
 from headrace.cli.verbs import app
 from headrace.client import FeatureStore
-from headrace.errors import StateError, UsageError
+from headrace.errors import StateError, UnavailableError, UsageError
+from headrace.offline.metadata import TrainingSet
 from headrace.serving import serving, shadows
 from tests.definitions.cases import write_config
 from tests.stack.components import EmbeddedComponents
@@ -113,3 +117,48 @@ def test_the_commands_promote_and_read_by_name(
     assert told("promote", "visits@10") == {"view": "visits", "version": "10", "before": "2"}
     row = told("get", "visits", "42")[0]  # type: ignore[index]
     assert (row["version"], row["features"]) == ("10", {"n": 10})
+
+
+def test_a_training_set_by_name_is_of_the_version_that_serves(store: FeatureStore) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    past = pl.DataFrame(
+        {"payment_id": ["p"], "customer_id": [42], "amount": [1.0], "country": ["DE"], "paid_at": [at]}
+    )
+    spine = [{"customer_id": 42, "timestamp": at}]
+
+    def made(features: Any, **options: Any) -> TrainingSet:
+        return store.training_set(spine, features, events={"payments": past}, **options)
+
+    first = made("visits")
+    assert list(first.metadata["views"]) == ["visits@2"]
+    store.promote("visits@10")
+    assert list(made(["visits:n"]).metadata["views"]) == ["visits@10"]
+    assert list(made("visits@3").metadata["views"]) == ["visits@3"]
+    assert made("visits", at_version=first).metadata == first.metadata
+
+
+def test_a_bare_name_asks_to_be_a_version_where_nobody_knows_what_was_promoted(config: Path) -> None:
+    with (
+        FeatureStore(config, settings=settings_of(config, "redis://127.0.0.1:1", "shop")) as away,
+        pytest.raises(UnavailableError, match="name one of visits@1, visits@2, visits@3, visits@10"),
+    ):
+        away.training_set([{"customer_id": 42, "timestamp": "2026-01-01"}], "visits:n")
+
+
+def test_status_tells_shadows_and_what_they_wait_for(store: FeatureStore) -> None:
+    def told() -> list[tuple[str, str, str | None]]:
+        return [(s["view"], s["serving"], s["waits_for"]) for s in store.status()["shadows"]]
+
+    assert told() == [
+        ("filled@2", "filled@1", None),
+        ("visits@3", "visits@2", None),
+        ("visits@10", "visits@2", None),
+    ]
+    store.promote("visits@3")
+    assert ("visits@10", "visits@3", None) in told()
+    assert store.status()["refreshes"] == [
+        {
+            "view": "rated@2", "as_of": None, "newest_event": None, "seconds_ago": None, "target_seconds": None,
+            "late": False, "state": None, "mode": None, "error": None,
+        }
+    ]  # fmt: skip

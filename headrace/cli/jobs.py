@@ -30,6 +30,12 @@ VerifyEvery = Annotated[
 Sample = Annotated[
     int, typer.Option("--sample", min=1, metavar="N", help="About how many entities are verified.")
 ]
+CareEvery = Annotated[
+    str,
+    typer.Option(
+        "--care-every", metavar="24h", help="How often history is cared for: retention, order, cleaning."
+    ),
+]
 
 
 class Process(InOrder):
@@ -60,9 +66,10 @@ def run(
     limit: Limit = None,
     verify_every: VerifyEvery = "10m",
     sample: Sample = 200,
+    care_every: CareEvery = "24h",
     config: Config = DEFAULT_CONFIG,
 ) -> None:
-    """Refresh batch views on schedule, take up jobs whose process died, verify samples; until it is stopped.
+    """Refresh and materialise views on schedule, take up jobs whose process died, verify samples, care for history.
 
     One for a project. SIGTERM or Ctrl-C gives what is under way some seconds; what does not end is taken up by the next
     start. The exit code is 1 if a refresh or a verification failed last.
@@ -72,7 +79,7 @@ def run(
     from headrace.service import service
 
     verb = service("app.jobs_verb", "`headrace jobs`").run
-    raise typer.Exit(verb(config, for_, until_idle, limit, verify_every, sample))
+    raise typer.Exit(verb(config, for_, until_idle, limit, verify_every, sample, care_every))
 
 
 def list_jobs(config: Config = DEFAULT_CONFIG, json_: Json = False) -> None:

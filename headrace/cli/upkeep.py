@@ -1,17 +1,22 @@
-"""`headrace sources compact | vacuum [NAME]`: few large files in history, and none that nothing points to.
+"""`headrace sources compact | retire | vacuum [NAME]`: few large files in history, what is kept, and what is cleaned.
 
-Both are safe beside running writers and readers; how, is `headrace.history.upkeep`'s.
+All are safe beside running writers and readers; how, is `headrace.history`'s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from headrace.cli.typed import DEFAULT_CONFIG, Config, Json, Verbs
+
+if TYPE_CHECKING:
+    from headrace.definitions import StreamSource
+    from headrace.project import Project
+    from headrace.settings import Settings
 
 Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="A source; without it, every one.")]
 Hours = Annotated[
@@ -25,20 +30,22 @@ Hours = Annotated[
 def register(group: Verbs) -> None:
     """Add the verbs to those of `sources`."""
     group.command("compact")(compact)
+    group.command("retire")(retire)
     group.command("vacuum")(vacuum)
 
 
 def compact(name: Name = None, config: Config = DEFAULT_CONFIG, json_: Json = False) -> None:
-    """Join the small files of each date of a source's history into files of up to 128 MB.
+    """Join the small files of each date of a source's history into files of up to 128 MB, ordered by its views' key.
 
-    Rows, positions and versions stay: a training set repeats at its version, until `vacuum` takes the old files.
+    So that a training set of some entities reads some of the files. Rows, positions and versions stay: a training set
+    repeats at its version, until `vacuum` takes the old files.
 
     Example: [bold]headrace sources compact payments[/bold]
     """
-    from headrace.history.upkeep import compact as join
+    from headrace.offline.caring import in_order
 
-    def one(uri: str, options: dict[str, str]) -> dict[str, Any]:
-        removed, added = join(uri, options)
+    def one(at: Kept) -> dict[str, Any]:
+        removed, added = in_order(at.project, at.source, at.uri, at.options)
         return {"files_before": removed, "files_after": added}
 
     _each(name, config, json_, ("files_before", "files_after"), one)
@@ -60,8 +67,39 @@ def vacuum(
         config,
         json_,
         ("deleted",),
-        lambda uri, options: {"deleted": len(clean(uri, options, hours=keep_hours))},
+        lambda at: {"deleted": len(clean(at.uri, at.options, hours=keep_hours))},
     )
+
+
+def retire(name: Name = None, config: Config = DEFAULT_CONFIG, json_: Json = False) -> None:
+    """Take the dates out of a source's history that are older than its `retention=`; `headrace jobs` does it daily.
+
+    Older versions still have them, until `vacuum`. What a window would need of them does not count any more.
+
+    Example: [bold]headrace sources retire payments[/bold]
+    """
+    import time
+
+    from headrace.offline.caring import let_go
+
+    now = time.time_ns() // 1000
+    _each(
+        name,
+        config,
+        json_,
+        ("retired",),
+        lambda at: {"retired": let_go(at.settings, at.source, at.uri, at.options, now)},
+    )
+
+
+class Kept(NamedTuple):
+    """A stream source whose history there is."""
+
+    project: Project
+    settings: Settings
+    source: StreamSource
+    uri: str
+    options: dict[str, str]
 
 
 def _each(
@@ -69,7 +107,7 @@ def _each(
     config: Path,
     json_: bool,
     columns: tuple[str, ...],
-    act: Callable[[str, dict[str, str]], dict[str, Any]],
+    act: Callable[[Kept], dict[str, Any]],
 ) -> None:
     """Act on the history of one stream source or of all that have one, and tell."""
     from headrace.cli.telling import out, table, tell_json
@@ -89,7 +127,7 @@ def _each(
     for source in sources:
         uri, options = table_uri(settings.history.uri, settings.project, source.name), options_of(settings)
         if isinstance(source, StreamSource) and is_kept(uri, options):
-            told.append({"source": source.name, **act(uri, options)})
+            told.append({"source": source.name, **act(Kept(project, settings, source, uri, options))})
         elif name is not None:
             raise StateError(f"source `{name}` has no history at {uri}")
     if json_:

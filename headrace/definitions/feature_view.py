@@ -59,6 +59,7 @@ class FeatureView(Definition):
     offline: bool
     publish: bool
     refresh: int | None
+    materialize: int | None
     backfill: str | None
     max_age: int | None
     functions: Mapping[str, Function]
@@ -80,6 +81,7 @@ class FeatureView(Definition):
         offline: bool = True,
         publish: bool = False,
         refresh: str | timedelta | None = None,
+        materialize: str | timedelta | None = None,
         backfill: str | None = None,
         max_age: str | timedelta | None = None,
         description: str = "",
@@ -99,6 +101,7 @@ class FeatureView(Definition):
             ("granularity", granularity),
             ("ttl", ttl),
             ("refresh", refresh),
+            ("materialize", materialize),
             ("max_age", max_age),
         ):
             self._set(**{field: rules.optional_duration(given, m, field=field)})
@@ -111,6 +114,7 @@ class FeatureView(Definition):
                 expected="None, since a stream keeps its views fresh by itself",
                 got=repr(refresh),
             )
+        _check_materialize(self, m)
         if isinstance(source, BatchSource):
             _check_batch(self, backfill, m)
         if backfill is not None and isinstance(source, FeatureView):
@@ -213,6 +217,32 @@ def _check_batch(view: FeatureView, backfill: object, mistakes: Mistakes) -> Non
             expected="at least 1s, and longer than reading the files takes",
             got=format_duration(view.refresh),
         )
+
+
+def _check_materialize(view: FeatureView, mistakes: Mistakes) -> None:
+    """What is written at each step is the offline values of a view that history can compute."""
+    if view.materialize is None:
+        return
+    given = format_duration(view.materialize)
+    if not isinstance(view.source, StreamSource):
+        batch = isinstance(view.source, BatchSource)
+        expected = (
+            "None, since each refresh= writes them"
+            if batch
+            else "None, since history keeps events, not the updates of views"
+        )
+        mistakes.add(
+            "materialize is for views on a stream", field="materialize", expected=expected, got=given
+        )
+    elif not view.offline:
+        mistakes.add(
+            "materialize writes the offline store",
+            field="materialize",
+            expected="offline=True",
+            got="offline=False",
+        )
+    elif 0 < view.materialize < SECOND:
+        mistakes.add("materialize is too short", field="materialize", expected="at least 1s", got=given)
 
 
 def chain_of(view: FeatureView) -> tuple[FeatureView, ...]:

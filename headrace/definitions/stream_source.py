@@ -10,6 +10,7 @@ from headrace.avro import AvroSchema
 from headrace.declaring import Definition, Mistakes, spoil
 from headrace.definitions import rules
 from headrace.definitions.schema import Columns, SchemaGiven, Subject, from_avro, read_columns
+from headrace.durations import DAY, format_duration
 from headrace.errors import DefinitionError, did_you_mean
 from headrace.types import FLOATS, DataType, Date, Int64, List, Map, Struct, Timestamp
 
@@ -24,7 +25,8 @@ class StreamSource(Definition):
 
     Durations are microseconds. `start` is ``"latest"``, ``"earliest"`` or an instant in microseconds.
     `timestamp` names a Timestamp, a Date (midnight UTC) or an Int64 (milliseconds since the Unix epoch);
-    without it, event time is the Kafka record's timestamp.
+    without it, event time is the Kafka record's timestamp. `retention` is how long history keeps events by their date;
+    None: for ever.
     """
 
     topics: tuple[str, ...]
@@ -38,6 +40,7 @@ class StreamSource(Definition):
     event_id: str | None
     dedup: int | None
     start: str | int
+    retention: int | None
     resolved: Columns | None
 
     def __init__(
@@ -55,6 +58,7 @@ class StreamSource(Definition):
         event_id: str | None = None,
         dedup: str | timedelta | None = None,
         start: str | datetime = "latest",
+        retention: str | timedelta | None = None,
         description: str = "",
         owner: str = "",
         tags: Mapping[str, str] = {},
@@ -75,6 +79,14 @@ class StreamSource(Definition):
         self._set(lateness=rules.duration(lateness, m, field="lateness"))
         self._set(max_ahead=rules.optional_duration(max_ahead, m, field="max_ahead"))
         self._set(dedup=rules.optional_duration(dedup, m, field="dedup"))
+        self._set(retention=rules.optional_duration(retention, m, field="retention"))
+        if self.retention is not None and self.retention % DAY:
+            m.add(
+                "history is kept in whole days",
+                field="retention",
+                expected="a number of days, such as '365d'",
+                got=format_duration(self.retention),
+            )
         if (event_id is None) != (dedup is None):
             m.add(
                 "event_id and dedup go together",

@@ -18,7 +18,7 @@ from deltalake import DeltaTable
 
 from headrace.aggregates.partials import Ints
 from headrace.errors import PositionError
-from headrace.history.account import begin_name, committed, position_name
+from headrace.history.account import begin_name, committed, position_name, retired
 from headrace.history.positions import Place
 from headrace.history.read import scan
 
@@ -113,12 +113,13 @@ def _gap(
     begin = table.transaction_version(begin_name(writer, place))
     end = table.transaction_version(position_name(writer, place))
     begin, end = first if begin is None else begin, last if end is None else end
-    if given is None and n >= end - begin:
+    gone = retired(table, writer, place)
+    if given is None and n + gone >= end - begin:
         return None
     of_place = rows.filter((pl.col("_topic") == place[0]) & (pl.col("_partition") == place[1]))
     offsets = of_place.select(pl.col("_offset").unique().sort()).collect().to_series().to_numpy()
     spans = _without(offsets, begin, end)
-    events = sum(b - a for a, b in spans) if given is None else given - n
+    events = sum(b - a for a, b in spans) - gone if given is None else given - n
     return Gap(*place, events, spans) if events > 0 else None
 
 

@@ -34,7 +34,8 @@ Work: TypeAlias = Callable[["Running"], object]
 
 @dataclass(frozen=True)
 class Record:
-    """A job as it is kept. `finished` names its parts that are done, of `parts` in all."""
+    """A job as it is kept. `finished` names its parts that are done, of `parts` in all; `result` is what its work
+    tells of what it did."""
 
     id: str
     kind: str
@@ -43,6 +44,7 @@ class Record:
     parts: int = 0
     finished: tuple[str, ...] = ()
     error: str | None = None
+    result: Mapping[str, Any] = field(default_factory=dict)
 
     def told(self) -> dict[str, Any]:
         """As plain values."""
@@ -171,6 +173,10 @@ class Running:
         """Say what the parts are; those that are still to do."""
         self.record = self.folder.change(self.record.id, lambda r: replace(r, parts=len(parts)))
         return [p for p in parts if p not in set(self.record.finished)]
+
+    def note(self, **result: object) -> None:
+        """Tell something of what was done."""
+        self.record = self.folder.change(self.record.id, lambda r: replace(r, result={**r.result, **result}))
 
     def finished(self, part: str) -> bool:
         """A part is done, durably. False if the job is to end."""

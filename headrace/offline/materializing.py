@@ -7,6 +7,7 @@ schedule.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -14,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
+from headrace.aggregates.partials import Ints
 from headrace.durations import format_instant
 from headrace.errors import UsageError
 from headrace.history.storage import Options, named_errors
@@ -84,18 +86,23 @@ def _entities(plan: ViewPlan, events: Events, last: int) -> pl.DataFrame:
 
 def _values(plan: ViewPlan, events: Events, keys: pl.DataFrame, at: list[int], threads: int) -> pl.DataFrame:
     """The values of each entity, instant by instant, with ``_present``."""
-    spine = pl.concat([keys] * len(at))
-    instants = np.repeat(np.array(at, "i8"), len(keys))
-    expected = events.expected(BEGINNING, at[-1])
+    return values_at(
+        plan, events, pl.concat([keys] * len(at)), np.repeat(np.array(at, "i8"), len(keys)), threads
+    )
+
+
+def values_at(plan: ViewPlan, events: Events, keys: pl.DataFrame, at: Ints, threads: int) -> pl.DataFrame:
+    """Every feature of the entities `keys` (typed, in key order) as of `at`, in that order, and ``_present``: whether
+    any of them covers an event."""
     with ViewValues(
         plan,
         list(plan.feature_types),
-        spine,
-        instants,
+        keys,
+        at,
         strict=False,
         known="happened",
         partition_rows=ROWS,
-        expected=expected,
+        expected=events.expected(BEGINNING, int(at.max(initial=BEGINNING))),
         present=True,
     ) as job:
         for batch in events.batches(job.needs, job.first, job.last):
@@ -103,8 +110,18 @@ def _values(plan: ViewPlan, events: Events, keys: pl.DataFrame, at: list[int], t
         return job.values(threads)
 
 
-def replace(plan: ViewPlan, uri: str, rows: pl.DataFrame, t: int, options: Options | None) -> None:
-    """Write the entities' values as of `t` in place of what the table has of that instant, in one commit."""
+def replace(
+    plan: ViewPlan,
+    uri: str,
+    rows: pl.DataFrame,
+    t: int,
+    options: Options | None,
+    told: Mapping[str, str] = {},
+) -> None:
+    """Write the entities' values as of `t` in place of what the table has of that instant, in one commit.
+
+    The commit's metadata tells the view's fingerprint, the instant, and what else is `told`.
+    """
     instant = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=t)
     types: dict[str, DataType] = {
         **plan.view.entity.keys,
@@ -129,7 +146,13 @@ def replace(plan: ViewPlan, uri: str, rows: pl.DataFrame, t: int, options: Optio
             predicate=f"_date = '{instant.date()}' and _as_of = {_literal(instant)}",
             target_file_size=TARGET_FILE_SIZE,
             writer_properties=WRITER,
-            commit_properties=CommitProperties(custom_metadata={"headrace.fingerprint": plan.fingerprint}),
+            commit_properties=CommitProperties(
+                custom_metadata={
+                    "headrace.fingerprint": plan.fingerprint,
+                    "headrace.as_of": format_instant(t),
+                    **told,
+                }
+            ),
         )
 
 

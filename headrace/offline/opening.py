@@ -16,7 +16,7 @@ import pyarrow as pa
 from headrace.definitions import BatchSource, UpdateSource
 from headrace.errors import UsageError, did_you_mean
 from headrace.history.access import options_of
-from headrace.history.storage import table_uri
+from headrace.history.storage import Options, table_uri
 from headrace.offline.metadata import TrainingSet, read_metadata
 from headrace.offline.sources import DeltaEvents, Events, FileEvents, FrameEvents, Source
 from headrace.project import Project
@@ -38,6 +38,8 @@ class Opening:
     versions: Mapping[str, int] = field(default_factory=dict)
     version: int | None = None
     allow_gaps: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Digests of the files that batch sources must have (`FileEvents.told`)."""
 
     def __call__(self, source: Source) -> Events:
         """The events of a source. StateError if it has no history, or not that version of it; PositionError if it has
@@ -47,7 +49,7 @@ class Opening:
             return FrameEvents(source, self.frames[source.name])
         options = options_of(self.settings)
         if isinstance(source, BatchSource):
-            return FileEvents(source, source.path, options if source.path.startswith("s3://") else {})
+            return self._files(source, options if source.path.startswith("s3://") else {})
         uri = table_uri(self.settings.history.uri, self.settings.project, source.name)
         return DeltaEvents.open(
             source,
@@ -57,6 +59,16 @@ class Opening:
             project=self.settings.project,
             allow_gaps=self.allow_gaps,
         )
+
+    def _files(self, source: BatchSource, options: Options) -> FileEvents:
+        found = FileEvents.open(source, source.path, options, self.versions.get(source.name))
+        told = self.files.get(source.name)
+        if told is not None and found.told().get("files") != told:
+            raise UsageError(
+                f"the files at {source.path} have changed since the training set was made: its values cannot be "
+                "repeated. A Delta table there keeps its versions"
+            )
+        return found
 
 
 def refuse_updates(source: Source) -> None:
@@ -79,7 +91,7 @@ def opening(
     if isinstance(at_version, Mapping):
         given = {_source(n, project): int(v) for n, v in at_version.items()}
         return Opening(settings, frames, given, allow_gaps=allow_gaps)
-    told = at_version.metadata if isinstance(at_version, TrainingSet) else read_metadata(str(at_version))
+    told = told_by(at_version)
     if not told:
         raise UsageError(f"at_version: {at_version} is no training set of Headrace's: it tells no versions")
     for id, fingerprint in told["views"].items():
@@ -89,15 +101,24 @@ def opening(
                 f"view {id} has changed since the training set was made (fingerprint {fingerprint}, now {now}): "
                 "its values cannot be repeated"
             )
-    versions = {}
+    versions, files = {}, {}
     for name, source in told["sources"].items():
         if "version" in source:
             versions[name] = int(source["version"])
+        elif "files" in source:
+            files[name] = str(source["files"])
         elif name not in frames:
             raise UsageError(
                 f"the training set was made of a frame for source `{name}`: give it with events="
             )
-    return Opening(settings, frames, versions, allow_gaps=allow_gaps)
+    return Opening(settings, frames, versions, allow_gaps=allow_gaps, files=files)
+
+
+def told_by(at_version: AtVersion) -> Mapping[str, Any]:
+    """The metadata of the training set that is to be repeated; nothing where only versions are given."""
+    if isinstance(at_version, TrainingSet):
+        return at_version.metadata
+    return read_metadata(str(at_version)) if isinstance(at_version, str | Path) else {}
 
 
 def _source(name: str, project: Project) -> str:

@@ -6,10 +6,9 @@ judge events: what is read twice is counted twice, and what is refused is the pl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
@@ -21,7 +20,9 @@ from headrace.errors import StateError, UsageError
 from headrace.history.account import writer_of
 from headrace.history.gaps import Whole, gaps_of, refuse, remaining
 from headrace.history.read import access, scan
+from headrace.history.retention import horizon_of
 from headrace.history.storage import Options, named_errors
+from headrace.offline.listing import Files, digest, files_of
 from headrace.types import DataType, Date, Int64
 
 Source = StreamSource | BatchSource
@@ -36,11 +37,14 @@ _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 
 class Events(Protocol):
     """The events of one source."""
 
-    def batches(self, columns: set[str], first: int, last: int) -> Iterator[pl.DataFrame]:
+    def batches(
+        self, columns: set[str], first: int, last: int, among: pl.Expr | None = None
+    ) -> Iterator[pl.DataFrame]:
         """The events of event time ``first <= t <= last`` (microseconds), and perhaps others, in any order.
 
         Frames with those of `columns` that the source has, and ``_partition _offset _timestamp _row`` (and
-        ``_topic``, where it is among `columns`), as `SourcePlan.accept` takes them.
+        ``_topic``, where it is among `columns`), as `SourcePlan.accept` takes them. Events that do not meet `among`, a
+        condition on the source's columns, may be left out.
         """
         ...
 
@@ -62,6 +66,8 @@ class DeltaEvents:
     version: int
     options: Options = field(default_factory=dict)
     whole: Whole = field(default_factory=Whole)
+    since: date | None = None
+    """The first date that was not taken out by the source's retention; None: history is there from its beginning."""
 
     @classmethod
     def open(
@@ -86,16 +92,23 @@ class DeltaEvents:
             found = gaps_of(table, writer_of(project, source.name), source.topics)
             if found.gaps and not allow_gaps:
                 raise refuse(source.name, uri, found.gaps)
-            return cls(source, uri, table.version(), dict(options or {}), found)
+            since = horizon_of(table, writer_of(project, source.name))
+            return cls(source, uri, table.version(), dict(options or {}), found, since)
 
-    def batches(self, columns: set[str], first: int, last: int) -> Iterator[pl.DataFrame]:
-        """As `Events.batches`; files are left out by their date, row groups by the event time."""
+    def batches(
+        self, columns: set[str], first: int, last: int, among: pl.Expr | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """As `Events.batches`; files are left out by their date and their keys, row groups by the event time, too."""
         with named_errors(self.uri):
             table = DeltaTable(self.uri, version=self.version, storage_options=access(self.options))
             lazy = remaining(table, self.whole.gone)
             have = lazy.collect_schema()
             if "_date" in have:
                 lazy = lazy.filter(pl.col("_date").is_between(_date(first), _date(last)))
+            if among is not None and all(
+                _is_as_declared(self.source, n, have) for n in among.meta.root_names()
+            ):
+                lazy = lazy.filter(among)
             yield from _batches(lazy, self.source, columns, first, last)
 
     def expected(self, first: int, last: int) -> int:
@@ -108,42 +121,82 @@ class DeltaEvents:
         return int(files["num_records"].fill_null(BATCH).sum()) if len(files) else 0
 
     def told(self) -> dict[str, Any]:
-        """The table, its version, and the gaps that were allowed."""
+        """The table, its version, the date since which it has events, and the gaps that were allowed."""
         told: dict[str, Any] = {"uri": self.uri, "version": self.version}
+        told |= {"since": self.since.isoformat()} if self.since is not None else {}
         return told | ({"gaps": [g.told() for g in self.whole.gaps]} if self.whole.gaps else {})
+
+
+def require_since(events: DeltaEvents, first: int, allow_gaps: bool) -> None:
+    """StateError if events of `first` (microseconds) or later were taken out by the source's retention, unless
+    `allow_gaps`."""
+    if events.since is None or allow_gaps or _date(first) >= events.since:
+        return
+    wanted = "its beginning" if first < _FIRST else str(_date(first))
+    raise StateError(
+        f"history of `{events.source.name}` begins on {events.since}: what is older than its retention= is gone, and "
+        f"{wanted} is asked for. Begin on {events.since} or later, or go on without: --allow-gaps, or allow_gaps=True"
+    )
 
 
 @dataclass(frozen=True)
 class FileEvents:
-    """The events in Parquet files or a Delta table of somebody else's: a batch source's `path`."""
+    """The events in Parquet files or a Delta table of somebody else's: a batch source's `path`.
+
+    `files` are those that were there when it was opened, of a Delta table those of `version`: what comes meanwhile is
+    not read.
+    """
 
     source: Source
     path: str
+    files: Files
+    version: int | None = None
     options: Options = field(default_factory=dict)
 
-    def batches(self, columns: set[str], first: int, last: int) -> Iterator[pl.DataFrame]:
+    @classmethod
+    def open(
+        cls, source: Source, path: str, options: Options | None = None, version: int | None = None
+    ) -> FileEvents:
+        """What is there now, or a Delta table's older `version`. StateError if there is nothing."""
+        options = dict(options or {})
+        with named_errors(path):
+            if not DeltaTable.is_deltatable(path, storage_options=access(options)):
+                return cls(source, path, files_of(path, options), options=options)
+            table = DeltaTable(path, version=version, storage_options=access(options))
+            added = pl.DataFrame(table.get_add_actions(flatten=True))
+            files = dict(added.select("path", pl.col("size_bytes").cast(pl.String)).sort("path").iter_rows())
+            return cls(source, path, files, table.version(), options)
+
+    def only(self, files: Sequence[str]) -> FileEvents:
+        """The events in some of the files."""
+        return replace(self, files={f: self.files[f] for f in files})
+
+    def batches(
+        self, columns: set[str], first: int, last: int, among: pl.Expr | None = None
+    ) -> Iterator[pl.DataFrame]:
         """As `Events.batches`. Events count as ordered as they are in the files, by the files' names."""
-        with named_errors(self.path):
-            yield from _batches(self._scan(), self.source, columns, first, last)
+        if self.files:
+            with named_errors(self.path):
+                yield from _batches(self._scan(), self.source, columns, first, last)
 
     def expected(self, first: int, last: int) -> int:
         """As `Events.expected`: all of them, which the files' ends tell."""
+        if not self.files:
+            return 0
         with named_errors(self.path):
             return int(self._scan().select(pl.len()).collect().item())
 
     def _scan(self) -> pl.LazyFrame:
-        if is_delta(self.path, self.options):
-            return scan(DeltaTable(self.path, storage_options=access(self.options)))
-        return pl.scan_parquet(_files(self.path), storage_options=access(self.options) or None, glob=True)
+        if self.version is None:
+            return pl.scan_parquet(list(self.files), storage_options=access(self.options) or None, glob=False)
+        table = DeltaTable(self.path, version=self.version, storage_options=access(self.options))
+        whole = len(table.file_uris()) == len(self.files)
+        return scan(table, None if whole else list(self.files))
 
     def told(self) -> dict[str, Any]:
-        """The path; the version of a Delta table."""
-        if not is_delta(self.path, self.options):
-            return {"path": self.path}
-        return {
-            "path": self.path,
-            "version": DeltaTable(self.path, storage_options=access(self.options)).version(),
-        }
+        """The path, and which files were read: the version of a Delta table, a digest of others."""
+        which = {"files": digest(self.files)} if self.version is None else {"version": self.version}
+        return {"path": self.path, **which}
 
 
 @dataclass(frozen=True)
@@ -153,7 +206,9 @@ class FrameEvents:
     source: Source
     frame: pl.LazyFrame
 
-    def batches(self, columns: set[str], first: int, last: int) -> Iterator[pl.DataFrame]:
+    def batches(
+        self, columns: set[str], first: int, last: int, among: pl.Expr | None = None
+    ) -> Iterator[pl.DataFrame]:
         """As `Events.batches`. Without ``_partition`` and ``_offset``, events count as ordered as they are."""
         yield from _batches(self.frame, self.source, columns, first, last)
 
@@ -166,17 +221,8 @@ class FrameEvents:
         return {"frame": True}
 
 
-def is_delta(path: str, options: Options | None = None) -> bool:
-    """Whether there is a Delta table at this path."""
-    return bool(DeltaTable.is_deltatable(path, storage_options=access(options)))
-
-
-def _files(path: str) -> str:
-    if "://" in path or "*" in path or path.endswith(".parquet"):
-        return path
-    if not Path(path).exists():
-        raise StateError(f"there are no files at {path}: see the path of the batch source")
-    return f"{path}/**/*.parquet" if Path(path).is_dir() else path
+def _is_as_declared(source: Source, name: str, have: pl.Schema) -> bool:
+    return name in have and have[name] == source.columns[name].polars
 
 
 def _batches(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def submit_materialize(
         at = instants(parse_instant(start), parse_instant(end), parse_duration(step))
     except ValueError as exc:
         raise UsageError(f"materialize: {exc}") from None
-    arguments = _arguments(project.plan(view), allow_gaps, at=[at[0], at[-1], len(at)])
+    arguments = arguments_of(project.plan(view), allow_gaps, at=[at[0], at[-1], len(at)])
     return _started(project, settings, "materialize", arguments)
 
 
@@ -79,7 +80,7 @@ def submit_backfill(
     told = (
         str(Path(events).resolve()) if isinstance(events, str | Path) else None if events is None else FRAME
     )
-    arguments = _arguments(project.plan(view), allow_gaps, at=[first, last], limit=limit, events=told)
+    arguments = arguments_of(project.plan(view), allow_gaps, at=[first, last], limit=limit, events=told)
     return _started(project, settings, "backfill", arguments, None if events is None else lazy(events))
 
 
@@ -105,11 +106,11 @@ def refresh_record(
     for record in known:
         if record.state not in ENDED:
             return record
-    events = opening(project, settings, None, None)(plan.source.source)
-    at = instant_of(plan, events, settings.clock, now)
+    opened = partial(opening(project, settings, None, None), plan.source.source)
+    at = instant_of(plan, opened, settings.clock, now)
     for record in known[:-KEPT]:
         folder.forget(record.id)
-    return folder.submit("refresh", _arguments(plan, False, at=at, begun=now, limit=limit))
+    return folder.submit("refresh", arguments_of(plan, False, at=at, begun=now, limit=limit))
 
 
 def refreshes(folder: JobFolder, plan: ViewPlan) -> list[Record]:
@@ -162,15 +163,16 @@ def _work(
             )
         past = lazy(told) if frame is None and told is not None else frame
         return lambda job: run(project, settings, plan.id, first, last, limit, job, allow_gaps, past)
-    events = opening(project, settings, None, None, allow_gaps)(plan.source.source)
+    opened = partial(opening(project, settings, None, None, allow_gaps), plan.source.source)
     uri, options = view_uri(settings.history.uri, settings.project, plan.id), options_of(settings)
     if kind == "materialize":
         first, last, count = given["at"]
         at = list(range(first, last + 1, (last - first) // (count - 1))) if count > 1 else [first]
+        events = opened()
         return lambda job: materialize(plan, events, uri, at, job, options=options)
     offline = Offline(uri, options) if plan.view.offline else None
     online = _online(plan, settings, limit, sleep) if plan.view.online else None
-    return lambda job: refresh(plan, events, given["at"], job, offline=offline, online=online)
+    return lambda job: refresh(plan, opened(), given["at"], job, offline=offline, online=online)
 
 
 def _online(plan: ViewPlan, settings: Settings, limit: int | None, sleep: Callable[[float], None]) -> Online:
@@ -183,7 +185,8 @@ def _online(plan: ViewPlan, settings: Settings, limit: int | None, sleep: Callab
     return Online(settings.redis.url, space, lambda: time.time_ns() // 1000, sleep, limit)
 
 
-def _arguments(plan: ViewPlan, allow_gaps: bool, **more: object) -> dict[str, Any]:
+def arguments_of(plan: ViewPlan, allow_gaps: bool, **more: object) -> dict[str, Any]:
+    """A record's arguments: the view as it is defined now, and what is given."""
     told = {"view": plan.id, "fingerprint": plan.fingerprint, **more}
     return {n: v for n, v in (told | {"allow_gaps": allow_gaps or None}).items() if v is not None}
 

@@ -18,6 +18,7 @@ import polars as pl
 from headrace.aggregates.partials import Ints
 from headrace.definitions import FeatureView, OnDemandView
 from headrace.errors import UsageError
+from headrace.offline.among import any_of
 from headrace.offline.metadata import TrainingSet, metadata_of
 from headrace.offline.sources import Events, Source
 from headrace.offline.spine import entity_keys, instants, spine_frame, timestamp_column
@@ -141,7 +142,7 @@ def _gather(events: Events, jobs: list[ViewValues], progress: Progress) -> None:
     source = jobs[0].plan.source
     needs = {n for job in jobs for n in job.needs}
     total, done = events.expected(first, last), 0
-    for batch in events.batches(needs, first, last):
+    for batch in events.batches(needs, first, last, any_of([job.among for job in jobs])):
         accepted = source.kept(batch)
         for job in jobs:
             job.add(accepted)

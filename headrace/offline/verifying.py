@@ -9,16 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any, cast
 
 import numpy as np
 import polars as pl
 import redis
 
+from headrace.durations import DAY
 from headrace.errors import DecodeError, UnavailableError, UsageError
 from headrace.offline.entities import Entities
 from headrace.offline.point_in_time import point_in_time
-from headrace.offline.sources import Events
+from headrace.offline.sources import EPOCH, Events
+from headrace.offline.view_values import bounds
 from headrace.online.address import parse_address
 from headrace.online.keys import KeySpace, parse_entity_key, python_entity_key
 from headrace.online.read import OnlineReader, OnlineRow
@@ -117,16 +120,20 @@ def verify(
     nothing = plan.over_no_events.to_dicts()[0]
     reaches = max(history["_timestamp"].drop_nulls().to_list(), default=BEGINNING)
 
+    horizon = _horizon(events)
+    gone = _reaching(plan, at, horizon)
     found: list[Mismatch] = []
     matched = ahead = checked = 0
     for i, text in enumerate(texts):
         row = rows[i]
+        if row is not None and row.event_time is not None and row.event_time < horizon:
+            continue  # all that it was made of was taken out of history
         if row is not None and row.event_time is not None and row.event_time > newest.get(text, BEGINNING):
             if row.written_at is None or row.written_at > reaches:
                 ahead += 1
                 continue
-            gone = [n for n in plan.feature_types if row.values.get(n) != nothing[n]][:1]
-            found += [Mismatch(text, n, row.values.get(n), expected[i][n], "history") for n in gone]
+            lost = [n for n in plan.feature_types if row.values.get(n) != nothing[n]][:1]
+            found += [Mismatch(text, n, row.values.get(n), expected[i][n], "history") for n in lost]
             checked += 1
             continue
         checked += 1
@@ -137,7 +144,8 @@ def verify(
         wrong = [
             name
             for name in plan.feature_types
-            if not _same(plan, name, values.get(name), expected[i][name], counts.get(text, 0))
+            if not gone[name][i]
+            and not _same(plan, name, values.get(name), expected[i][name], counts.get(text, 0))
         ]
         if not wrong:
             matched += 1
@@ -146,6 +154,21 @@ def verify(
         judge = _reason(plan, row, elsewhere, expected[i], as_written[i] if as_written else None, nothing)
         found += [Mismatch(text, n, values.get(n), expected[i][n], judge(n)) for n in wrong]
     return Verified(plan.id, checked, matched, ahead, tuple(found), gaps)
+
+
+def _horizon(events: Events) -> int:
+    """Since when history has events, if its retention has taken some out (microseconds)."""
+    since = events.told().get("since")
+    return (
+        BEGINNING if since is None else date.fromisoformat(since).toordinal() * DAY - EPOCH.toordinal() * DAY
+    )
+
+
+def _reaching(plan: ViewPlan, at: list[int], horizon: int) -> dict[str, list[bool]]:
+    """Of each feature, whether its windows as of `at` reach back to what was taken out: then it is not compared."""
+    if horizon == BEGINNING:
+        return {f.name: [False] * len(at) for f in plan.computed}
+    return {f.name: [bounds(plan, [f], np.array([t], "i8"))[0] < horizon for t in at] for f in plan.computed}
 
 
 def _sampled_online(client: redis.Redis, space: KeySpace, n: int, seed: int, url: str) -> list[str]:

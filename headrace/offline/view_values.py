@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from headrace.aggregates.partials import Ints
+from headrace.offline.among import among
 from headrace.offline.as_of import PRESENT, Asked, Events, features_as_of
 from headrace.offline.entities import Entities
 from headrace.offline.spill import Partitions
@@ -66,6 +67,7 @@ class ViewValues:
         self._strict = strict
         self._present = present
         self._at = at
+        self._keys = keys
         self._entities = Entities(keys)
         self.first, self.last = bounds(plan, self.features, at)
         n = max(-(-len(self._entities) // ENTITIES), -(-expected // partition_rows), 1)
@@ -89,6 +91,14 @@ class ViewValues:
     def needs(self) -> set[str]:
         """The columns of the source that are read."""
         return self._projection.needs
+
+    @property
+    def among(self) -> pl.Expr | None:
+        """What the events that matter meet, in columns of the source; None: nothing that could be said."""
+        types = self.plan.view.entity.keys
+        columns = self.plan.source.source.columns
+        plain = self._projection.plain_keys and all(columns[k] == t for k, t in types.items())
+        return among(self._keys) if plain else None
 
     def add(self, accepted: pl.DataFrame) -> None:
         """Take the events of a batch (`Accepted.frame`) that matter to the spine."""

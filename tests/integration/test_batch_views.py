@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -19,8 +20,8 @@ import headrace as hr
 from app.embedded.redis import EmbeddedRedis
 from headrace.cli.verbs import app
 from headrace.errors import FencedError, StateError, UsageError
-from headrace.offline.jobs import folder_of
-from headrace.offline.submitting import refresh_record
+from headrace.offline.jobs import folder_of, run
+from headrace.offline.submitting import refresh_record, work_of
 from headrace.online.keys import KeySpace
 from headrace.online.write import OnlineWriter
 from tests.integration.jobs_process import run_jobs
@@ -173,6 +174,27 @@ def test_a_refresh_that_fails_is_told_and_tried_again(
     assert list(hashes(client)) == ["shop:spend@1:ann", "shop:spend@1:bob"]
 
 
+def test_a_view_that_falls_behind_its_target_is_told(
+    config: Path, store: hr.FeatureStore, client: redis.Redis, tmp_path: Path
+) -> None:
+    hours_ago = int((NOW - timedelta(hours=3)).timestamp() * 1e6)
+    record = refresh_record(store.project, store.settings, store.project.view("spend"), hours_ago)
+    run(folder_of(store.settings), record.id, work_of(store.project, store.settings, record))
+    (tmp_path / "files" / "a.parquet").rename(tmp_path / "a.parquet")
+    done = run_jobs(config)
+    assert done.exit_code == 1
+    assert re.search(r"spend@1 is 1\d{4} s behind: its refresh= is 3600 s", done.stderr)
+    (told,) = store.status()["refreshes"]
+    assert (told["view"], told["late"], told["state"], told["mode"]) == ("spend@1", True, "failed", "full")
+    assert told["target_seconds"] == 3600 < 3 * 3600 < told["seconds_ago"]
+    assert "there are no files at" in told["error"]
+    assert told["newest_event"] == f"{NOW - timedelta(days=1):%Y-%m-%dT%H:%M:%S.%fZ}"
+    (tmp_path / "a.parquet").rename(tmp_path / "files" / "a.parquet")
+    assert run_jobs(config).exit_code == 0
+    (told,) = store.status()["refreshes"]
+    assert (told["late"], told["state"], told["mode"]) == (False, "done", "incremental")
+
+
 def test_a_refresh_that_was_killed_is_taken_up_with_its_instant(
     config: Path, store: hr.FeatureStore, client: redis.Redis, tmp_path: Path
 ) -> None:
@@ -198,7 +220,7 @@ from headrace.offline import refreshing
 from headrace.offline.jobs import folder_of, run
 from headrace.offline.submitting import work_of
 
-refreshing._written = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+refreshing._written = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 store = hr.FeatureStore(sys.argv[1])
 folder = folder_of(store.settings)
 run(folder, sys.argv[2], work_of(store.project, store.settings, folder.get(sys.argv[2])))

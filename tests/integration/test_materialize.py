@@ -14,9 +14,12 @@ from deltalake import DeltaTable
 from typer.testing import CliRunner
 
 import headrace as hr
+from app.cadence import Cadence
 from headrace.cli.verbs import app
+from headrace.durations import DAY
 from headrace.errors import UsageError
 from headrace.offline import materializing
+from headrace.offline.jobs import folder_of
 from tests.integration.jobs_process import run_jobs
 from tests.integration.test_training_set import FEATURES, T0, append, table
 
@@ -120,6 +123,78 @@ def test_the_jobs_process_takes_up_what_a_process_left_that_died(
     assert (done.exit_code, job.state, job.progress) == (0, "done", (5, 5))
     assert DeltaTable(str(tmp_path / "lake/shop/views/spend@1")).version() == commits + 3
     assert materialized(tmp_path).equals(whole)
+
+
+def on_schedule(config: Path, now: datetime) -> None:
+    """The view's values are written each day, and it is `now`."""
+    features = FEATURES.replace("    source=pay,\n", '    source=pay,\n    materialize="1d",\n')
+    (config / "features" / "spend.py").write_text(features)
+    toml = f'project = "shop"\n[history]\nuri = "lake"\n[state]\ndir = "state"\n[engine]\nclock = "{now.isoformat()}"\n'
+    (config / "headrace.toml").write_text(toml)
+
+
+def instants_of(home: Path) -> list[datetime]:
+    return materialized(home)["_as_of"].unique().sort().to_list()
+
+
+def test_the_jobs_process_writes_the_values_of_each_step_as_it_comes_due(
+    store: hr.FeatureStore, config: Path, tmp_path: Path
+) -> None:
+    on_schedule(config, DAYS[1] + timedelta(hours=5))
+    assert run_jobs(config).exit_code == 0
+    assert instants_of(tmp_path) == [DAYS[1]]  # what was before, `headrace backfill` writes
+    assert run_jobs(config).exit_code == 0
+    assert DeltaTable(str(tmp_path / "lake/shop/views/spend@1")).version() == 1
+    on_schedule(config, DAYS[4])  # nothing ran for three days
+    assert run_jobs(config).exit_code == 0
+    assert instants_of(tmp_path) == DAYS[1:]
+    wanted = expected(store).filter(pl.col("timestamp") > DAYS[0])
+    for column in ("user", "spent_7d", "last", "paid_ever"):
+        assert materialized(tmp_path)[column].equals(wanted[column])
+    kinds = [(r.kind, r.state, r.parts) for r in folder_of(store.settings).list()]
+    assert sorted(kinds) == [("materialize", "done", 1), ("materialize", "done", 3)]
+
+
+def test_a_step_that_a_process_left_unfinished_is_gone_on_with(
+    store: hr.FeatureStore, config: Path, tmp_path: Path
+) -> None:
+    on_schedule(config, DAYS[0])
+    run_jobs(config)
+    on_schedule(config, DAYS[4])
+    run_jobs(config)
+    folder, whole = folder_of(store.settings), materialized(tmp_path)
+    (left,) = [r for r in folder.list() if r.parts == 4]
+    folder.change(left.id, lambda r: replace(r, state="running", finished=r.finished[:3]))
+    commits = DeltaTable(str(tmp_path / "lake/shop/views/spend@1")).version()
+    assert run_jobs(config).exit_code == 0
+    assert folder.get(left.id).state == "done"
+    assert DeltaTable(str(tmp_path / "lake/shop/views/spend@1")).version() == commits + 1
+    assert materialized(tmp_path).equals(whole)
+
+
+def test_a_step_waits_until_history_has_its_events(
+    store: hr.FeatureStore, config: Path, tmp_path: Path
+) -> None:
+    on_schedule(config, DAYS[0])
+    toml = (config / "headrace.toml").read_text()
+    (config / "headrace.toml").write_text(toml.partition("[engine]")[0])  # by the wall's clock
+    today = int(datetime.now(UTC).timestamp()) // 86400 * 86_400_000_000
+    with hr.FeatureStore(config) as again:
+        view = again.project.view("spend")
+        kept: list[int] = []
+        assert Cadence(again, view, lambda source, t: t in kept).record() is None
+        kept.append(today)
+        record = Cadence(again, view, lambda source, t: t in kept).record()
+        assert record is not None
+        assert record.arguments["at"] == [today, today, 1]
+        folder_of(again.settings).change(
+            record.id,
+            lambda r: replace(r, state="done", arguments={**r.arguments, "at": [0, today - 3 * DAY, 1]}),
+        )
+        kept[:] = [today - 2 * DAY, today - DAY]
+        record = Cadence(again, view, lambda source, t: t in kept).record()
+        assert record is not None
+        assert record.arguments["at"] == [today - 2 * DAY, today - DAY, 2]
 
 
 def test_a_job_whose_view_has_changed_since_is_not_taken_up(store: hr.FeatureStore, config: Path) -> None:

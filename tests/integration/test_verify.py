@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import headrace as hr
 from app.embedded.redis import EmbeddedRedis
 from headrace.cli.verbs import app
+from headrace.history.retention import retire
 from headrace.history.schema import HistorySchema
 from headrace.history.table import HistoryTable
 from tests.integration.jobs_process import run_jobs
@@ -65,15 +66,19 @@ def config(tmp_path: Path, server: EmbeddedRedis, client: redis.Redis) -> Path:
     (tmp_path / "config" / "headrace.toml").write_text(
         f'project = "shop"\n[history]\nuri = "lake"\n[redis]\nurl = "{server.url}"\n'
     )
-    events = [
-        {"user": f"u{i % 40}", "amount": i * 0.1, "at": NOW - timedelta(hours=300 - i)} for i in range(300)
-    ]
+    events = payments()
     run = hr.testing.run(hr.load(tmp_path / "config").view("spend@1"), now=NOW)
     run.push(events)
     for key, fields in run.redis().items():
         client.hset(key, mapping=dict(fields))
     keep(tmp_path, events, 0, NOW - timedelta(hours=2))
     return tmp_path / "config"
+
+
+def payments() -> list[dict[str, Any]]:
+    return [
+        {"user": f"u{i % 40}", "amount": i * 0.1, "at": NOW - timedelta(hours=300 - i)} for i in range(300)
+    ]
 
 
 def keep(home: Path, events: list[dict[str, Any]], first: int, recorded: datetime) -> None:
@@ -184,6 +189,35 @@ def test_events_that_history_lost_are_named_and_fail_unless_that_is_allowed(conf
     assert verified(config, "--allow-gaps")[0] == 0
     said = CliRunner().invoke(app, ["verify", "spend", "--config", str(config)])
     assert "history has lost events: pay/0 lacks 1 event at offsets 300" in said.stdout
+
+
+def test_a_corruption_of_state_is_found_once_it_is_shown(config: Path, client: redis.Redis) -> None:
+    run = hr.testing.run(hr.load(config).view("spend@1"), now=NOW)
+    run.push(payments())
+    state = run._views["spend"]._state
+    for place, key in [at for at in state if b"u27" in at[1]]:  # what u27 had is what u28 had
+        state[place, key] = state.get((place, key.replace(b"u27", b"u28")), state[place, key])
+    event = {"user": "u27", "amount": 5.0, "at": NOW}
+    run.push([event])
+    keep(config.parent, [event], 300, NOW - timedelta(hours=1))
+    client.hset("shop:spend@1:u27", mapping=dict(run.redis()["shop:spend@1:u27"]))
+    code, told = verified(config)
+    assert code == 1
+    assert {m["entity"] for m in told["mismatches"]} == {"u27"}
+    assert "spent_7d" in {m["feature"] for m in told["mismatches"]}
+
+
+def test_what_retention_took_out_of_history_is_no_mismatch(config: Path, client: redis.Redis) -> None:
+    uri, writer = f"{config.parent}/lake/shop/sources/pay", "headrace/shop/pay"
+    retire(uri, writer, (NOW - timedelta(days=8)).date())  # all of `spent_7d` is still there
+    code, told = verified(config)
+    assert (code, told["checked"], told["matched"], told["gaps"]) == (0, 40, 40, [])
+    client.hset("shop:spend@1:u27", mapping={"spent_7d": "1.0", "paid_ever": "99"})
+    assert reasons(verified(config)[1]) == {
+        ("u27", "spent_7d", "lost")
+    }  # a lifetime cannot be compared any more
+    retire(uri, writer, (NOW + timedelta(days=2)).date())
+    assert verified(config)[1]["checked"] == 0
 
 
 def test_the_jobs_process_verifies_samples_and_says_what_differs(config: Path, client: redis.Redis) -> None:
