@@ -81,15 +81,12 @@ def sorted_timeline(entity: Ints, time: Ints, order: Ints, entities: int) -> tup
     narrow = entity.astype("u2") if entities <= 1 << 16 else entity
     if bool((narrow[1:] >= narrow[:-1]).all()) and _rising(starts, time, order):
         return Timeline(starts, time, order), None
-    permutation = np.argsort(
-        narrow, kind="stable"
-    )  # by radix where narrow; events mostly come in order of time
-    by_time, by_order = time.take(permutation), order.take(permutation)
-    if not _rising(starts, by_time, by_order):
-        permutation = np.lexsort(
-            (order, time, narrow)
-        )  # few are late: sorting what is nearly sorted is quick
+    # The cheapest order that will do: files may come in any order, events late, equal times against their order.
+    for keys in ((narrow,), (time, narrow), (order, time, narrow)):
+        permutation = np.lexsort(keys)  # stable; by radix where narrow, by runs where nearly sorted
         by_time, by_order = time.take(permutation), order.take(permutation)
+        if _rising(starts, by_time, by_order):
+            break
     return Timeline(starts, by_time, by_order), permutation
 
 
