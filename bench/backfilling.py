@@ -89,6 +89,7 @@ def config(folder: Path, uri: str, view: str) -> Path:
     made = data.config(folder, uri, "int")
     file = made / "features" / "payments.py"
     text = file.read_text()
+    text = text[: text.index("newest = ")]
     if view == "panes":
         text = text[: text.index("spend = ")] + PANES
     else:

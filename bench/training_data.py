@@ -56,6 +56,9 @@ spend = hr.FeatureView(
         }}.items()
     }},
 )
+newest = hr.FeatureView(
+    "newest", entity=user, source=payments, ttl="30d", features={{"amount": "amount", "merchant": "merchant"}}
+)
 """
 
 

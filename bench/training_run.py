@@ -1,6 +1,6 @@
 """One training set in a process of its own: wall and CPU seconds, peak memory, printed as one line of JSON.
 
-python -m bench.training_run CONFIG SPINE.parquet OUT.parquet [--threads 2]
+python -m bench.training_run CONFIG SPINE.parquet OUT.parquet [--features spend]
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ def main() -> None:
     given.add_argument("config")
     given.add_argument("spine")
     given.add_argument("out")
+    given.add_argument("--features", default="spend")
     asked = given.parse_args()
     store = hr.FeatureStore(config=asked.config)
     before, begin = os.times(), time.perf_counter()
-    made = store.training_set(asked.spine, "spend")
+    made = store.training_set(asked.spine, asked.features)
     made.write_parquet(asked.out)
     wall, after = time.perf_counter() - begin, os.times()
     cpu = after.user + after.system - before.user - before.system
