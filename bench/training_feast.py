@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-not-found"
 """What Feast's local offline store can express of a training set: the newest event's columns as of each row.
 
     FEAST_PYTHON bench/training_feast.py SPINE.parquet EVENTS.parquet OUT.parquet
