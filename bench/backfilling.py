@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +33,8 @@ from bench import training_data as data
 from bench.process import ROOT, Worker, cpu_of
 from headrace.history.account import position_name, writer_of
 from headrace.history.storage import table_uri
-from tests.stack.kafka import create_topic
-from tests.stack.whole import Addresses, Stack
+from tests.stack.kafka import Kafka, create_topic
+from tests.stack.redis import Redis
 
 BATCH = 200_000
 WAIT = 1800.0
@@ -130,7 +131,7 @@ def _empty(n: int) -> bytes:
     return _MADE[n]
 
 
-def run(addresses: Addresses, folder: Path, events: int, users: int, view: str) -> Backfilled:
+def run(kafka: str, redis_url: str, folder: Path, events: int, users: int, view: str) -> Backfilled:
     """Make the history if it is not there yet, then backfill it."""
     history = data.once(
         folder, f"history-int-{events}-{users}", lambda to: data.history(str(to), events, users, "int")
@@ -142,23 +143,19 @@ def run(addresses: Addresses, folder: Path, events: int, users: int, view: str) 
         for p in range(data.PARTITIONS)
     }
     keys = pl.scan_delta(table).select(pl.col("user_id").n_unique()).collect().item()
-    assert addresses.kafka is not None
-    assert addresses.redis_url is not None
-    create_topic(
-        addresses.kafka, data.SOURCE, data.PARTITIONS, {"retention.ms": "-1", "max.message.bytes": "8000000"}
-    )
-    asyncio.run(fill(addresses.kafka, data.SOURCE, ends))
+    create_topic(kafka, data.SOURCE, data.PARTITIONS, {"retention.ms": "-1", "max.message.bytes": "8000000"})
+    asyncio.run(fill(kafka, data.SOURCE, ends))
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         made = config(Path(scratch), str(history), view)
         environment = {
-            "HEADRACE_KAFKA__BOOTSTRAP": addresses.kafka,
-            "HEADRACE_REDIS__URL": addresses.redis_url,
+            "HEADRACE_KAFKA__BOOTSTRAP": kafka,
+            "HEADRACE_REDIS__URL": redis_url,
             "HEADRACE_ENGINE__CLOCK": "event",
             "HEADRACE_STATE__DIR": f"{scratch}/state",
         }
         with (
             Worker(made, environment, core=None) as worker,
-            redis.Redis.from_url(addresses.redis_url) as online,
+            redis.Redis.from_url(redis_url) as online,
         ):
             while worker.sample() is None:
                 time.sleep(0.2)
@@ -196,10 +193,15 @@ def main() -> None:
     given.add_argument("--users", type=int, default=100_000)
     given.add_argument("--view", choices=["panes", "month"], default="panes")
     asked = given.parse_args()
-    with tempfile.TemporaryDirectory(dir=asked.folder) as folder, Stack(Path(folder)) as stack:
-        print(
-            "\n".join([*HEAD, run(stack.addresses, asked.folder, asked.events, asked.users, asked.view).line])
-        )
+    with tempfile.TemporaryDirectory(dir=asked.folder) as folder, ExitStack() as stack:
+        kafka, online = Kafka(Path(folder) / "kafka"), Redis(Path(folder) / "redis")
+        for component in (kafka, online):
+            stack.callback(component.stop)
+            component.launch()
+        kafka.wait()
+        online.wait()
+        done = run(kafka.address, online.url, asked.folder, asked.events, asked.users, asked.view)
+        print("\n".join([*HEAD, done.line]))
 
 
 if __name__ == "__main__":
