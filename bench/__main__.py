@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import aggregates, freshness, memory, restore, throughput
+from bench import aggregates, freshness, memory, restore, throughput, training
 from bench.events import Skew
 from tests.stack.whole import Addresses, Stack, running
 
@@ -35,6 +35,7 @@ WORKLOADS = (
     "memory",
     "restore",
     "aggregates",
+    "training",
 )
 
 console = Console(stderr=True)
@@ -50,6 +51,8 @@ def main() -> None:
     found = running()
     if given.only == ["aggregates"]:  # needs no component
         report = "\n".join([*aggregates.HEAD[1:], *aggregates.run()]) + "\n"
+    elif given.only == ["training"]:  # nor does this
+        report = "\n".join(training.section()[1:]) + "\n"
     elif found is not None:
         report = _all(found[0], [p.pid for p in found[1] if p.name == "kafka"], given)
     else:
@@ -129,6 +132,7 @@ _SECTIONS: dict[str, Callable[[Addresses, argparse.Namespace], list[str]]] = {
     "memory": _memory,
     "restore": _restore,
     "aggregates": lambda addresses, given: [*aggregates.HEAD, *aggregates.run()],
+    "training": lambda addresses, given: training.section(),
 }
 
 

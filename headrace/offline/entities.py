@@ -27,26 +27,31 @@ class Entities:
     def __len__(self) -> int:
         return len(self._known)
 
-    def numbered(self, events: pl.DataFrame, keys: Sequence[pl.Expr]) -> pl.DataFrame:
-        """The events of these entities, in their order, with the number as ``_code``; `keys` as in the spine."""
+    def numbers(self, events: pl.DataFrame, keys: Sequence[pl.Expr]) -> pl.Series:
+        """The number of each event's entity (UInt32), null where it is none of these; `keys` as in the spine."""
         if self._table is not None:
             return self._looked_up(events, keys[0])
-        known = self._known.lazy()
-        return (
-            events.lazy()
-            .join(known, left_on=list(keys), right_on=self.names, how="inner", maintain_order="left")
-            .collect()
-        )
+        found = events.lazy().select(
+            e.alias(name) for e, name in zip(keys, self.names, strict=True)
+        )  # nulls match nothing
+        return found.join(self._known.lazy(), on=self.names, how="left", maintain_order="left").collect()[
+            "_code"
+        ]
 
-    def _looked_up(self, events: pl.DataFrame, key: pl.Expr) -> pl.DataFrame:
+    def numbered(self, events: pl.DataFrame, keys: Sequence[pl.Expr]) -> pl.DataFrame:
+        """The events of these entities, in their order, with the number as ``_code``."""
+        code = self.numbers(events, keys)
+        return events.with_columns(code.alias("_code")).filter(code.is_not_null())
+
+    def _looked_up(self, events: pl.DataFrame, key: pl.Expr) -> pl.Series:
         assert self._table is not None
         lowest, table = self._table
         column = events.select(key.cast(pl.Int64).fill_null(lowest - 1)).to_series().to_numpy()
         place = (column - lowest).view("u8")  # far beyond the table for what is below `lowest`
-        code = table[np.minimum(place, np.uint64(len(table) - 1))]
-        return events.filter(pl.Series(code >= 0)).with_columns(
-            pl.Series("_code", code[code >= 0]).cast(pl.UInt32)
-        )
+        code = pl.Series(table.take(np.minimum(place, np.uint64(len(table) - 1)).view("i8")))
+        if bool(code.min() == -1):
+            code = code.set(code == -1, None)
+        return code.cast(pl.UInt32)
 
 
 def _table(known: pl.DataFrame) -> tuple[int, Ints] | None:

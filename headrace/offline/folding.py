@@ -117,9 +117,15 @@ def both(algebra: Algebra, one: Partials, other: Partials) -> Partials:
 
 def ranges(low: Ints, count: Ints) -> tuple[Ints, Ints]:
     """Every position of the ranges of `count` from `low` on, and the number of the range that it is of."""
+    return positions(low, count), np.repeat(np.arange(len(count)), count)
+
+
+def positions(low: Ints, count: Ints) -> Ints:
+    """As `ranges`, the positions alone."""
     ends = np.cumsum(count)
-    owner = np.repeat(np.arange(len(count)), count)
-    return np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(low - (ends - count), count), owner
+    at = np.repeat(low - (ends - count), count)
+    at += np.arange(len(at))
+    return at
 
 
 def _counting(algebra: Algebra, column: Column) -> Fold:
@@ -223,7 +229,7 @@ class _Shape:
         per = counts.sum(axis=1)
         out = []
         for a, b in cuts(per, PIECES):
-            at, _ = ranges(starts[a:b].ravel(), counts[a:b].ravel())
+            at = positions(starts[a:b].ravel(), counts[a:b].ravel())
             rows = np.flatnonzero(per[a:b])
             ends = np.cumsum(per[a:b])
             out.append(_Pieces(at, (ends - per[a:b])[rows], rows, b - a))

@@ -27,8 +27,8 @@ from headrace.types import DataType, Date, Int64
 
 Source = StreamSource | BatchSource
 
-BATCH = 2_000_000
-"""Events in a batch: what is in memory of a source at once."""
+BATCH = 500_000
+"""Events in a batch: several of them are in memory of a source at once."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -20,6 +22,14 @@ from headrace.errors import StateError
 
 IN_MEMORY = 256 << 20
 """Bytes that are kept before they go to disk."""
+
+
+@dataclass(frozen=True)
+class Scattered:
+    """Rows in the order of their partitions: those of the i-th are ``cut[i]:cut[i + 1]``."""
+
+    rows: pl.DataFrame
+    cut: list[int]
 
 
 class Partitions:
@@ -49,20 +59,24 @@ class Partitions:
 
     def add(self, rows: pl.DataFrame, partition: Ints) -> None:
         """Scatter rows: `partition` says where each goes."""
-        if not len(rows):
-            return
+        self.keep(self.scattered(rows, partition))
+
+    def scattered(self, rows: pl.DataFrame, partition: Ints) -> Scattered:
+        """The rows by partition, not yet kept: any thread may ask."""
         narrow = partition.astype("u1" if self.n <= 1 << 8 else "u2")
         cut = np.concatenate([[0], np.cumsum(np.bincount(narrow, minlength=self.n))]).tolist()
-        sorted_rows = rows
         if self.n > 1:
             order = pl.Series(np.argsort(narrow, kind="stable").astype("u4"))  # by radix
-            sorted_rows = rows.select(pl.all().gather(order))
-        for i in range(self.n):
-            part = sorted_rows[cut[i] : cut[i + 1]]
-            if len(part):
-                self._kept[i].append(part)
-                self.rows[i] += len(part)
-        self._bytes += int(sorted_rows.estimated_size())
+            rows = rows.select(pl.all().gather(order))
+        return Scattered(rows, cut)
+
+    def keep(self, scattered: Scattered) -> None:
+        """Take in what `scattered` gave, behind what is there."""
+        for i, (a, b) in enumerate(pairwise(scattered.cut)):
+            if b > a:
+                self._kept[i].append(scattered.rows[a:b])
+                self.rows[i] += b - a
+        self._bytes += int(scattered.rows.estimated_size())
         if self._bytes > self._limit:
             self._spill()
 

@@ -6,6 +6,7 @@ Entities are dense numbers. Knows nothing of windows' meaning, of values or of w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -32,19 +33,24 @@ class Timeline:
         """
         if not len(self.time):
             return np.zeros(len(entity), "i8")
-        first, last = int(self.time.min()), int(self.time.max())
+        first, last = self._span
         clipped = np.clip(instant, first, last + 1) - first
         span = last - first + 2
         if span.bit_length() + len(self.starts).bit_length() <= _BITS:
             return np.searchsorted(self._codes(first, span), entity * span + clipped)
         return self._bisected(entity, instant)
 
+    @cached_property
+    def _span(self) -> tuple[int, int]:
+        return int(self.time.min()), int(self.time.max())
+
     def _codes(self, first: int, span: int) -> Ints:
         """Numbers that sort as (entity, time) do; made once."""
         found: Ints | None = self.__dict__.get("_made")
         if found is None:
-            entity = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
-            found = entity * span + (self.time - first)
+            begins = np.arange(len(self.starts) - 1) * span - first
+            found = np.repeat(begins, np.diff(self.starts))
+            found += self.time
             object.__setattr__(self, "_made", found)
         return found
 
@@ -75,13 +81,12 @@ def sorted_timeline(entity: Ints, time: Ints, order: Ints, entities: int) -> tup
     narrow = entity.astype("u2") if entities <= 1 << 16 else entity
     if bool((narrow[1:] >= narrow[:-1]).all()) and _rising(starts, time, order):
         return Timeline(starts, time, order), None
-    permutation = np.argsort(
-        narrow, kind="stable"
-    )  # by radix where narrow; events mostly come in order of time
-    by_time, by_order = time[permutation], order[permutation]
-    if not _rising(starts, by_time, by_order):
-        permutation = np.lexsort((order, time, narrow))
-        by_time, by_order = time[permutation], order[permutation]
+    # The cheapest order that will do: files may come in any order, events late, equal times against their order.
+    for keys in ((narrow,), (time, narrow), (order, time, narrow)):
+        permutation = np.lexsort(keys)  # stable; by radix where narrow, by runs where nearly sorted
+        by_time, by_order = time.take(permutation), order.take(permutation)
+        if _rising(starts, by_time, by_order):
+            break
     return Timeline(starts, by_time, by_order), permutation
 
 

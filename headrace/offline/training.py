@@ -7,7 +7,9 @@ Refuses to know where events are: `open_events` does.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from headrace.errors import UsageError
 from headrace.offline.among import any_of
 from headrace.offline.metadata import TrainingSet, metadata_of
 from headrace.offline.sources import Events, Source
+from headrace.offline.spill import Scattered
 from headrace.offline.spine import entity_keys, instants, spine_frame, timestamp_column
 from headrace.offline.view_values import ViewValues, bounds
 from headrace.offline.wanted import Column, Features, columns_of
@@ -32,8 +35,8 @@ Known = Literal["happened", "ingested"]
 Progress = Callable[[str, int, int], object]
 """What is being done, how much of it is done, and how much there is."""
 
-PARTITION_ROWS = 4_000_000
-"""Events of a partition: some 200 bytes each while it is computed."""
+PARTITION_ROWS = 500_000
+"""Events of a partition: some 200 bytes each while it is computed, and columns that stay in a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,9 @@ def training_set(
                     folder=options.folder,
                 )
                 jobs.append(stack.enter_context(job))
-            _gather(opened[name], jobs, options.progress)
+            _gather(
+                opened[name], jobs, 1 if _pythonic(project, jobs) else _threads(options), options.progress
+            )
             for job in jobs:
                 values[job.plan.id] = _computed(job, options)
     computed = _evaluated(on_demand, values, frame, project)
@@ -136,18 +141,43 @@ def _expected(events: Events, plan: ViewPlan, features: list[str], at: Ints) -> 
     return events.expected(*bounds(plan, [f for f in plan.computed if f.name in set(features)], at))
 
 
-def _gather(events: Events, jobs: list[ViewValues], progress: Progress) -> None:
-    """One pass over a source's events for all of its views."""
+def _gather(events: Events, jobs: list[ViewValues], threads: int, progress: Progress) -> None:
+    """One pass over a source's events for all of its views: `threads` batches at once, taken in in their order."""
     first, last = min(j.first for j in jobs), max(j.last for j in jobs)
     source = jobs[0].plan.source
     needs = {n for job in jobs for n in job.needs}
     total, done = events.expected(first, last), 0
-    for batch in events.batches(needs, first, last, any_of([job.among for job in jobs])):
+    among = any_of([job.among for job in jobs])
+    waiting: deque[tuple[int, Future[list[Scattered]]]] = deque()
+
+    def scattered(batch: pl.DataFrame) -> list[Scattered]:
         accepted = source.kept(batch)
-        for job in jobs:
-            job.add(accepted)
-        done += len(batch)
+        return [job.scattered(accepted) for job in jobs]
+
+    def take() -> None:
+        nonlocal done
+        n, made = waiting.popleft()
+        for job, part in zip(jobs, made.result(), strict=True):
+            job.keep(part)
+        done += n
         progress(f"reading {source.source.name}", done, max(total, done))
+
+    with ThreadPoolExecutor(threads) as pool:
+        for batch in events.batches(needs, first, last, among):
+            if len(waiting) > threads:
+                take()
+            waiting.append((len(batch), pool.submit(scattered, batch)))
+        while waiting:
+            take()
+
+
+def _pythonic(project: Project, jobs: Iterable[ViewValues]) -> bool:
+    """Whether rows go through functions of the project's own, which were never asked to bear several threads."""
+    return bool(project.functions) or any(job.plan.view.transform is not None for job in jobs)
+
+
+def _threads(options: Options) -> int:
+    return options.threads or os.cpu_count() or 1
 
 
 def _computed(job: ViewValues, options: Options) -> pl.DataFrame:
@@ -159,7 +189,7 @@ def _computed(job: ViewValues, options: Options) -> pl.DataFrame:
         done += 1
         options.progress(f"computing {job.plan.id}", done, total)
 
-    return job.values(options.threads or os.cpu_count() or 1, tick)
+    return job.values(_threads(options), tick)
 
 
 def _evaluated(

@@ -19,7 +19,7 @@ from headrace.aggregates.partials import Ints
 from headrace.offline.among import among
 from headrace.offline.as_of import PRESENT, Asked, Events, features_as_of
 from headrace.offline.entities import Entities
-from headrace.offline.spill import Partitions
+from headrace.offline.spill import Partitions, Scattered
 from headrace.offline.timeline import sorted_timeline
 from headrace.panes.duplicates import EVENT_ID, without_copies
 from headrace.panes.features import Feature
@@ -102,28 +102,46 @@ class ViewValues:
 
     def add(self, accepted: pl.DataFrame) -> None:
         """Take the events of a batch (`Accepted.frame`) that matter to the spine."""
-        time = pl.col("_event_time")
-        rows = accepted.filter(time.is_between(self.first, self.last))
+        self.keep(self.scattered(accepted))
+
+    def keep(self, scattered: Scattered) -> None:
+        """Take in what `scattered` gave; batches in their order, so that what is folded does not depend on threads."""
+        self.events += len(scattered.rows)
+        self._partitions.keep(scattered)
+
+    def scattered(self, accepted: pl.DataFrame) -> Scattered:
+        """The events of a batch that matter, by partition, not yet taken in. Any thread may ask, if neither the view's
+        transform nor a function of its expressions objects."""
         kept = ["_event_time", "_order"]
         kept += [RECORDED] if self._recorded else []
         kept += [EVENT_ID] if self.plan.dedup is not None else []
         types = self.plan.view.entity.keys
         if self._projection.plain_keys:
-            rows = self._entities.numbered(rows, [pl.col(k).cast(t.polars) for k, t in types.items()])
+            rows = self._numbered(accepted, [pl.col(k).cast(t.polars) for k, t in types.items()])
             rows = self._projection.keys_and_inputs(rows, ["_code", *kept])
         else:
-            rows = self._projection.keys_and_inputs(rows, kept)
-            rows = self._entities.numbered(rows, [pl.col(f"_key{i}") for i in range(len(types))])
+            rows = self._projection.keys_and_inputs(accepted, kept)
+            rows = self._numbered(rows, [pl.col(f"_key{i}") for i in range(len(types))])
         rows = rows.drop([f"_key{i}" for i in range(len(types))])
         if self._recorded:
             rows = rows.with_columns(recorded(rows))
-        self.events += len(rows)
         n = self._partitions.n
         code = rows["_code"].to_numpy()
-        self._partitions.add(
-            rows.with_columns((pl.col("_code") // n).alias("_code")),
-            np.zeros(0, "u4") if not len(code) else code % n,
+        number = code // np.uint32(n)
+        return self._partitions.scattered(
+            rows.with_columns(pl.Series("_code", number)), code - number * np.uint32(n)
         )
+
+    def _numbered(self, events: pl.DataFrame, keys: Sequence[pl.Expr]) -> pl.DataFrame:
+        """The events of the spine's entities that are of its time, with the entity's number as ``_code``."""
+        code, time = self._entities.numbers(events, keys), events["_event_time"]
+        rows = events.with_columns(code.alias("_code"))
+        if code.null_count() or not self._of_its_time(time):
+            rows = rows.filter(code.is_not_null() & time.is_between(self.first, self.last))
+        return rows
+
+    def _of_its_time(self, time: pl.Series) -> bool:
+        return not len(time) or bool(self.first <= time.min() and time.max() <= self.last)  # type: ignore[operator]
 
     def values(self, threads: int, tick: Callable[[], object] = lambda: None) -> pl.DataFrame:
         """A typed column a feature, in the spine's order; with `present`, ``_present`` too. `tick`s by partition."""

@@ -82,6 +82,8 @@ class SourcePlan:
 
     def _refused(self, timed: pl.DataFrame) -> tuple[pl.DataFrame, list[Dead]]:
         time = timed["_event_time"]
+        if self._max_ahead is None and _usual(time):
+            return timed, []
         missing = time.is_null()
         beyond = (time < _EARLIEST) | (time > _LATEST)
         ahead = pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(timed))
@@ -143,6 +145,13 @@ def _event_time(column: str, type: DataType) -> pl.Expr:
         far = pl.lit(2**62, dtype=pl.Int64)
         return pl.when(value > 2**52).then(far).when(value < -(2**52)).then(-far).otherwise(value * 1000)
     return value.cast(pl.Int64)
+
+
+def _usual(us: pl.Series) -> bool:
+    """Whether every event time is there, and of the years 1 to 9999."""
+    if not len(us) or us.null_count():
+        return False
+    return bool(us.min() >= _EARLIEST and us.max() <= _LATEST)  # type: ignore[operator]
 
 
 def _texts(us: pl.Series) -> pl.Series:

@@ -1,0 +1,165 @@
+"""Training sets at size: seconds and memory of `store.training_set`, beside DuckDB's complete queries in the same run.
+
+    python -m bench.training [--events 50000000] [--users 1000000] [--rows 1000000] [--folder DIR] [--peers paned]
+
+Each measured run is a process of its own. Cold: the files were put out of the page cache before. The data are made
+once in `--folder` and kept there (see `bench.training_data`). Needs no Kafka.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+from deltalake import DeltaTable
+
+from bench import training_data as data
+from bench.training_duckdb import QUERIES
+from headrace.history.storage import table_uri
+
+LIMIT = 90.0
+"""Seconds after which a peer's query is given up."""
+CLOSE = 1e-9
+"""By how much sums and means may differ, of their size."""
+
+HEAD = [
+    "",
+    "| keys | spine | engine | cache | wall s | CPU s | peak MB | values |",
+    "|---|---|---|---|---|---|---|---|",
+]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run; without figures where it was given up or failed."""
+
+    kind: str
+    draw: str
+    engine: str
+    cache: str
+    wall: float | None = None
+    cpu: float = 0.0
+    peak: float = 0.0
+    values: str = ""
+
+    @property
+    def line(self) -> str:
+        """A row of the report."""
+        figures = (
+            f"more than {LIMIT:.0f} | |  "
+            if self.wall is None
+            else f"{self.wall:.1f} | {self.cpu:.1f} | {self.peak:,.0f} "
+        )
+        return f"| {self.kind} | {self.draw} | {self.engine} | {self.cache} | {figures}| {self.values} |"
+
+
+def run(
+    folder: Path,
+    events: int,
+    users: int,
+    rows: int,
+    peers: Sequence[str] = tuple(QUERIES),
+    kinds: Sequence[data.Kind] = ("int", "string"),
+) -> Iterator[Measured]:
+    """Make what is not there yet, then measure: our engine cold and warm, and each peer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    draws: tuple[data.Draw, ...] = ("zipf", "uniform")
+    for kind in kinds:
+        made = partial(_history, events=events, users=users, kind=kind)
+        history = data.once(folder, f"history-{kind}-{events}-{users}", made)
+        config = data.config(folder, str(history), kind)
+        table = DeltaTable(table_uri(str(history), data.PROJECT, data.SOURCE))
+        files = [str(Path(f.removeprefix("file://"))) for f in table.file_uris()]
+        for draw in draws:
+            drawn = partial(data.spine, rows=rows, users=users, kind=kind, draw=draw)
+            spine = data.once(folder, f"spine-{kind}-{rows}-{users}-{draw}.parquet", drawn)
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                ours = Path(scratch) / "ours.parquet"
+                for cache in ("cold", "warm"):
+                    if cache == "cold":
+                        forget([*files, str(spine)])
+                    command = ["bench.training_run", str(config), str(spine), str(ours)]
+                    yield _measured(command, kind, draw, "Headrace", cache)
+                for peer in peers:
+                    theirs = Path(scratch) / f"{peer}.parquet"
+                    command = ["bench.training_duckdb", peer, str(spine), str(theirs), *files]
+                    done = _measured(command, kind, draw, f"DuckDB, {peer}", "warm")
+                    told = compared(ours, theirs) if done.wall is not None else ""
+                    yield replace(done, values=told or done.values)
+
+
+def _history(to: Path, events: int, users: int, kind: data.Kind) -> str:
+    return data.history(str(to), events, users, kind)
+
+
+def forget(files: Sequence[str]) -> None:
+    """Put files out of the page cache."""
+    for name in files:
+        with Path(name).open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def compared(ours: Path, theirs: Path) -> str:
+    """ "equal", or the columns that differ: counts and extremes at all, sums and means by more than CLOSE."""
+    one, other = pl.read_parquet(ours), pl.read_parquet(theirs)
+    wrong = []
+    for name, x in ((n, one[n]) for n in one.columns if n in other.columns):
+        y = other[name]
+        apart = (x - y).abs() / (1 + y.abs())
+        most = CLOSE if name.startswith(("sum", "avg")) else 0.0
+        if (x.is_null() != y.is_null()).any() or (apart > most).any():
+            wrong.append(name)
+    return "differ: " + ", ".join(wrong) if wrong else "equal"
+
+
+def _measured(command: Sequence[str], kind: str, draw: str, engine: str, cache: str) -> Measured:
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", *command], capture_output=True, text=True, timeout=LIMIT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Measured(kind, draw, engine, cache)
+    if done.returncode:
+        return Measured(
+            kind, draw, engine, cache, values=f"failed: {done.stderr.strip().splitlines()[-1][:120]}"
+        )
+    told = json.loads(done.stdout.splitlines()[-1])
+    return Measured(kind, draw, engine, cache, told["wall"], told["cpu"], told["peak"])
+
+
+def section(events: int = 5_000_000) -> list[str]:
+    """The section of `python -m bench`: a tenth of the size, made anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        return [
+            *HEAD,
+            *(m.line for m in run(Path(folder), events, events // 50, events // 50, ("joined", "paned"))),
+        ]
+
+
+def main() -> None:
+    """Run and print."""
+    given = argparse.ArgumentParser(description=__doc__)
+    given.add_argument("--events", type=int, default=50_000_000)
+    given.add_argument("--users", type=int, default=1_000_000)
+    given.add_argument("--rows", type=int, default=1_000_000)
+    given.add_argument("--folder", type=Path, required=True)
+    given.add_argument("--peers", nargs="*", default=list(QUERIES), choices=QUERIES)
+    given.add_argument("--kinds", nargs="*", default=["int", "string"], choices=["int", "string"])
+    asked = given.parse_args()
+    print("\n".join(HEAD[1:]), flush=True)
+    for done in run(asked.folder, asked.events, asked.users, asked.rows, asked.peers, asked.kinds):
+        print(done.line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
