@@ -45,6 +45,11 @@ bench: setup  ## Headrace and its peers on one broker, then workloads, freshness
 bench-quick: setup  ## under ten minutes: warns when W1 fell by a fifth against yardsticks of the same run
 	@$(BIN)/python -m bench.quick
 
+plots: setup  ## how cost grows, measured and drawn
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@$(BIN)/python -m bench.growth
+	@$(BIN)/python -m bench.plots
+
 profile: setup  ## a flame graph of a worker, and microseconds an event by stage
 	@$(BIN)/python -m bench.profile
 
