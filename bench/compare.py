@@ -22,7 +22,7 @@ from bench.peers.flink import Flink, FlinkMiniBatch
 from bench.peers.headrace import Headrace, WorkerRun, expected, folder, wait, wrong_users
 from bench.peers.kafka_streams import KafkaStreams
 from bench.peers.python import Bytewax, Faust, Quix
-from bench.peers.running import shown, timed
+from bench.peers.running import complete, shown, timed
 from bench.topics import Shape, fill
 from tests.stack.install import MissingError
 from tests.stack.whole import Addresses
@@ -93,8 +93,10 @@ def _check(addresses: Addresses, task: Task, entries: Sequence[Entry]) -> None:
                     wrong = check_headrace(entry.engine, job, events)
                     said = f"{len(expected(events, USERS, task)):,} users in Redis"
                 else:
-                    wrong = checking.differences(shown(entry.engine, job, every), every)
-                    said = f"{len(every)} windows of one user"
+                    wrong = checking.differences(
+                        shown(entry.engine, job, every), complete(entry.engine, every)
+                    )
+                    said = f"{len(complete(entry.engine, every))} windows of one user"
             except (EngineError, OSError, RuntimeError) as error:
                 entry.problem = f"did not run: {error}"
                 _say(f"{entry.engine.name}: {entry.problem}")

@@ -108,6 +108,8 @@ class Engine(ABC):
     tasks: ClassVar[frozenset[str]] = frozenset({W1.name})
     share: ClassVar[tuple[float, float]] = (FROM, TO)
     """Between which shares of its events its rate is steady."""
+    to_the_end: ClassVar[bool] = True
+    """Whether it reads a topic to its very end; if not, its newest window is not checked."""
 
     @abstractmethod
     def install(self) -> str:

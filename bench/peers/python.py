@@ -58,13 +58,17 @@ class PythonPeer(Engine):
 
 
 class Faust(PythonPeer):
-    """Faust as it comes: its own tables, changelog and transport."""
+    """Faust as it comes: its own tables, changelog and transport.
+
+    At the end of a topic it was seen to leave some hundred events unread for half a minute.
+    """
 
     name = "faust"
     title = "faust-streaming, rocksdict + changelog, at least once"
     emits = "each event"
     requirements = ("faust-streaming[rocksdict]==0.15.3", "fastavro")
     program = "faust_windows.py"
+    to_the_end = False
     arguments = ("worker", "-l", "warn", "--without-web")
     reads = 70_000
 
