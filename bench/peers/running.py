@@ -22,29 +22,28 @@ def timed(engine: Engine, job: Job) -> Rate:
 
 def shown(engine: Engine, job: Job, expected: Windows) -> Windows:
     """The windows of SHOWN after the whole topic; returns as soon as they are as many and as full as expected."""
-    running = engine.start(job)
+    running, newest = engine.start(job), max(expected)
     try:
         end = time.monotonic() + job.task.seconds + 90.0
-        wanted = {start: w.events for start, w in complete(engine, expected).items()}
+        wanted = {start: w.events for start, w in complete(engine, expected, newest).items()}
         while time.monotonic() < end:
             running.count()
             found = running.windows()
             if (
                 found is not None
-                and {start: w.events for start, w in complete(engine, found).items()} == wanted
+                and {start: w.events for start, w in complete(engine, found, newest).items()} == wanted
             ):
                 break
             time.sleep(0.5)
     finally:
         running.stop()
-    return complete(engine, running.windows() or {})
+    return complete(engine, running.windows() or {}, newest)
 
 
-def complete(engine: Engine, windows: Windows) -> Windows:
-    """The windows of a whole topic that an engine is held to: all, or all but the newest that any event opened."""
-    if engine.to_the_end or not windows:
+def complete(engine: Engine, windows: Windows, newest: int) -> Windows:
+    """The windows of a whole topic that an engine is held to: all, or all before the newest, which starts there."""
+    if engine.to_the_end:
         return windows
-    newest = max(windows)
     return {start: w for start, w in windows.items() if start < newest}
 
 
