@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +56,9 @@ def ground(*, pinned: bool = True) -> Iterator[Addresses]:
 
     Pinned, they share core OTHERS with this process; afterwards all may run anywhere again.
     """
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # engines are in sessions of their own: end them as well
     found = running()
     if found is not None:
         pids = [p.pid for p in found[1]]

@@ -63,7 +63,7 @@ def once(addresses: Addresses, w: Workload, topic: str, scale: float = 1.0) -> R
         engine = Headrace(w.views, w.shape, w.settings)
         rate = timed(engine, Job(addresses, topic, Task(w.name, 60, 60), total, Path(place)))
     share = counted / total
-    return Rate(rate.events, rate.wall * share, rate.cpu * share, rate.emitted / share, rate.rss)
+    return Rate(int(rate.events * share), rate.wall * share, rate.cpu * share, rate.emitted / share, rate.rss)
 
 
 def table(found: Sequence[Runs]) -> list[str]:
