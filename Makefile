@@ -19,7 +19,7 @@ QUICK_JAVA := -XX:TieredStopAtLevel=1
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test nightly check format bench stack stack-down stack-status faults clean
+.PHONY: help setup demo test nightly check format bench bench-quick profile plots stack stack-down stack-status faults clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,8 +49,20 @@ format: setup  ## let ruff format and mend what it can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup  ## workloads on the real components: events a second, freshness, memory
+bench: setup  ## Headrace and its peers on one broker, then workloads, freshness, memory, restore; writes docs/performance.md
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.profile
+
+bench-quick: setup  ## under ten minutes: warns when W1 fell by a fifth against yardsticks of the same run
+	@$(BIN)/python -m bench.quick
+
+plots: setup  ## how cost grows, measured and drawn
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@$(BIN)/python -m bench.growth
+	@$(BIN)/python -m bench.plots
+
+profile: setup  ## a flame graph of a worker, and microseconds an event by stage
+	@$(BIN)/python -m bench.profile
 
 stack: setup  ## start the real Kafka, registry, S3 and Redis on free ports
 	@$(BIN)/python -m tests.stack up

@@ -30,7 +30,9 @@ def tune(threads: int) -> None:
     """
     os.putenv("RUST_BACKTRACE", "0")
     os.putenv("POLARS_MAX_THREADS", str(threads))
-    os.environ["_RJEM_MALLOC_CONF"] = "dirty_decay_ms:500,muzzy_decay_ms:0"  # Polars looks here, and adds to it
+    os.environ["_RJEM_MALLOC_CONF"] = (
+        "dirty_decay_ms:500,muzzy_decay_ms:0"  # Polars looks here, and adds to it
+    )
     with suppress(OSError, AttributeError):  # another C library: only slower
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(_ARENA_MAX, 1)

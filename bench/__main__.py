@@ -1,165 +1,158 @@
-"""Run the benchmarks and write the report.
+"""Run the benchmarks, write docs/performance.md and JSON beside it.
 
-    python -m bench [--events 2000000] [--only w1 w1x3 ...] [--out bench/reports/latest.md]
+    python -m bench [--only peers w1 w1-lz4 ...] [--runs 3] [--scale 1.0] [--engines headrace kafka-streams ...]
 
-Components are those of `make stack` if it is up, else started here; the broker is pinned to the second core
-while a worker is measured on the first.
+Components are those of `make stack` if it is up, else started here. The engine that is measured is pinned to the first
+core; broker, Redis and this process to the second.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import tempfile
+import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
-from pathlib import Path
 
-from rich.console import Console
+from bench import aggregates, costs, freshness, memory, reports, restore, throughput, training
+from bench.compare import ENGINES, compare, table
+from bench.machine import Machine, ground
+from bench.measuring import Spread
+from bench.peers.engine import W1, W2, Task
+from bench.workloads import WORKLOADS
+from tests.stack.whole import Addresses
 
-from bench import aggregates, freshness, memory, restore, throughput, training
-from bench.events import Skew
-from tests.stack.whole import Addresses, Stack, running
-
-OUT = Path(__file__).parent / "reports" / "latest.md"
-VERSIONS = ("polars", "pyarrow", "numpy", "numba", "faust-streaming", "aiokafka", "rocksdict", "deltalake")
-WORKLOADS = (
-    "w1",
-    "w1-uniform",
-    "w1-hot",
-    "w1-poison",
-    "w1x3",
-    "w2",
-    "freshness",
-    "memory",
-    "restore",
-    "aggregates",
-    "training",
-)
-
-console = Console(stderr=True)
+Result = tuple[list[str], object]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--events", type=int, default=2_000_000, help="events of each throughput run")
-    parser.add_argument("--entities", type=int, default=1_000_000, help="entities of the memory run")
-    parser.add_argument("--only", nargs="*", choices=WORKLOADS, default=list(WORKLOADS))
-    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--only", nargs="*", choices=[*sections(), *WORKLOADS], default=sections())
+    parser.add_argument(
+        "--engines", nargs="*", choices=[e.name for e in ENGINES], default=[e.name for e in ENGINES]
+    )
+    parser.add_argument("--runs", type=int, default=3, help="runs of each engine or workload")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the usual number of events")
+    parser.add_argument("--no-write", action="store_true", help="print the tables, leave the page alone")
     given = parser.parse_args()
-    found = running()
-    if given.only == ["aggregates"]:  # needs no component
-        report = "\n".join([*aggregates.HEAD[1:], *aggregates.run()]) + "\n"
-    elif given.only == ["training"]:  # nor does this
-        report = "\n".join(training.section()[1:]) + "\n"
-    elif found is not None:
-        report = _all(found[0], [p.pid for p in found[1] if p.name == "kafka"], given)
-    else:
-        with tempfile.TemporaryDirectory() as folder, Stack(Path(folder)) as stack:
-            report = _all(stack.addresses, [p.pid for p in stack.processes() if p.name == "kafka"], given)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(report)
-    print(report)
+    given.workloads = [w for w in WORKLOADS if w in given.only] or list(WORKLOADS)
+    chosen = [s for s in sections() if s in given.only]
+    if "workloads" not in chosen and any(w in WORKLOADS for w in given.only):
+        chosen.append("workloads")
+    command = " ".join(["python -m bench", *sys.argv[1:]])
+    for section in chosen:
+        machine = Machine.here()
+        lines, data = _run(section, given)
+        print(f"\n{section}\n", *lines, sep="\n", flush=True)
+        if not given.no_write:
+            reports.write(section, command, machine, lines, data)
 
 
-def _all(addresses: Addresses, brokers: Sequence[int], given: argparse.Namespace) -> str:
-    for pid in brokers:
-        _pin(pid, {1})
-    try:
-        lines = [*_head(given.events)]
-        for name in given.only:
-            console.print(f"[bold]{name}[/bold]")
-            lines += _SECTIONS[name](addresses, given)
-        return "\n".join(lines) + "\n"
-    finally:
-        for pid in brokers:
-            _pin(pid, set(range(os.cpu_count() or 1)))
+def _run(section: str, given: argparse.Namespace) -> Result:
+    if section in ALONE:
+        return ALONE[section]()
+    with ground(pinned=section not in ("memory", "two-workers")) as addresses:
+        return SECTIONS[section](addresses, given)
 
 
-def _pin(pid: int, cores: set[int]) -> None:
-    """All threads of a process to `cores`."""
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(thread.name), cores)
-
-
-def _rate(
-    workload: str, *, skew: Skew = "zipf", poison: int = 0
-) -> Callable[[Addresses, argparse.Namespace], list[str]]:
-    def section(addresses: Addresses, given: argparse.Namespace) -> list[str]:
-        r = throughput.run(addresses, workload, given.events, skew=skew, poison=poison)
-        return [
-            f"| {r.workload} | {r.wall:,.0f} | {r.cpu:,.0f} | {r.rss:,.0f} |",
+def _peers(task: Task) -> Callable[[Addresses, argparse.Namespace], Result]:
+    def section(addresses: Addresses, given: argparse.Namespace) -> Result:
+        engines = [e() for e in ENGINES if e.name in given.engines]
+        entries = compare(addresses, task, engines, given.runs, given.scale)
+        return [*table(entries), "", *(f"- {e.engine.name}: {e.version}" for e in entries if e.version)], [
+            e.data() for e in entries
         ]
 
     return section
 
 
-def _freshness(addresses: Addresses, given: argparse.Namespace) -> list[str]:
-    out = [
+def _workloads(addresses: Addresses, given: argparse.Namespace) -> Result:
+    found = throughput.run(addresses, [WORKLOADS[n] for n in given.workloads], given.runs, given.scale)
+    return throughput.table(found), [r.data() for r in found]
+
+
+def _freshness(addresses: Addresses, given: argparse.Namespace) -> Result:
+    found = [freshness.run(addresses, rate, 20.0) for rate in (2_000, 5_000, 20_000)]
+    return [*freshness.HEAD, *map(freshness.line, found)], [vars(f) for f in found]
+
+
+def _memory(addresses: Addresses, given: argparse.Namespace) -> Result:
+    entities = int(1_000_000 * given.scale)
+    found = memory.run(addresses, 2 * entities, entities)
+    return [*memory.HEAD, memory.line(found)], vars(found)
+
+
+def _restore(addresses: Addresses, given: argparse.Namespace) -> Result:
+    found = [restore.run(addresses, windows) for windows in (1, 3)]
+    return [*restore.HEAD, *(r.line for r in found)], [vars(r) for r in found]
+
+
+def _costs(addresses: Addresses, given: argparse.Namespace) -> Result:
+    found = {
+        "help": costs.help_seconds(),
+        "ready": costs.ready_seconds(addresses),
+        "load": costs.load_seconds(),
+    }
+    idle = costs.idle_share(addresses)
+    names = {
+        "help": "`headrace --help`, s",
+        "ready": "worker started to first value in Redis, s",
+        "load": "`hr.load` of 200 views, s",
+    }
+    rows = [f"| {names[n]} | {s.text(form='.2f')} | {costs.LIMITS[n]:g} |" for n, s in found.items()]
+    rows.append(f"| an idle worker, share of a core | {idle:.3f} | {costs.LIMITS['idle']:g} |")
+    data = {n: vars(s) for n, s in found.items()} | {"idle": idle}
+    return ["| what | median (least-greatest) | asked for |", "|---|---|---|", *rows], data
+
+
+def _two_workers(addresses: Addresses, given: argparse.Namespace) -> Result:
+    one, two = costs.two_workers(addresses, int(4_000_000 * given.scale), given.runs)
+    a, b = Spread.of(r.wall for r in one), Spread.of(r.wall for r in two)
+    rows = [
+        "| workers | events/s | events/CPU-s |",
+        "|---|---|---|",
+        f"| one | {a.text()} | {Spread.of(r.cpu for r in one).text()} |",
+        f"| two | {b.text()} | {Spread.of(r.cpu for r in two).text()} |",
         "",
-        "| offered, events/s | probes | p50 ms | p99 ms | worst ms | worker cores |",
-        "|---|---|---|---|---|---|",
+        f"{b.median / a.median:.2f} times one.",
     ]
-    for rate in (2_000, 5_000):
-        f = freshness.run(addresses, rate, 20.0)
-        out.append(f"| {f.rate:,} | {f.probes} | {f.p50:.0f} | {f.p99:.0f} | {f.worst:.0f} | {f.cores:.2f} |")
-    return out
+    return rows, {"one": [vars(r) for r in one], "two": [vars(r) for r in two]}
 
 
-def _memory(addresses: Addresses, given: argparse.Namespace) -> list[str]:
-    m = memory.run(addresses, 2 * given.entities, given.entities)
-    return [
-        "",
-        "| entities | peak MB | settled MB | state on disk MB | records/entity | bytes/entity |",
-        "|---|---|---|---|---|---|",
-        f"| {m.entities:,} | {m.peak:,.0f} | {m.settled:,.0f} | {m.disk:,.0f} | {m.records:.2f} | {m.nbytes:.0f} |",
+def _history(addresses: Addresses, given: argparse.Namespace) -> Result:
+    found = [costs.history_rate(addresses, int(6_000_000 * given.scale)) for _ in range(given.runs)]
+    wall, cpu = Spread.of(r.wall for r in found), Spread.of(r.cpu for r in found)
+    rss = Spread.of(r.rss for r in found).median
+    head = ["| to Parquet (zstd), local disk | events/s | events/CPU-s | peak MB |", "|---|---|---|---|"]
+    return [*head, f"| `headrace history` | {wall.text()} | {cpu.text()} | {rss:,.0f} |"], [
+        vars(r) for r in found
     ]
 
 
-def _restore(addresses: Addresses, given: argparse.Namespace) -> list[str]:
-    return [*restore.HEAD, *(restore.run(addresses, windows).line for windows in (1, 3))]
+def _alone(lines: Callable[[], Sequence[str]]) -> Callable[[], Result]:
+    return lambda: ([*lines()], None)
 
 
-_SECTIONS: dict[str, Callable[[Addresses, argparse.Namespace], list[str]]] = {
-    "w1": _rate("w1"),
-    "w1-uniform": _rate("w1", skew="uniform"),
-    "w1-hot": _rate("w1", skew="hot"),
-    "w1-poison": _rate("w1", poison=100),
-    "w1x3": _rate("w1x3"),
-    "w2": _rate("w2"),
+ALONE: dict[str, Callable[[], Result]] = {
+    "aggregates": _alone(lambda: [*aggregates.HEAD, *aggregates.run()]),
+    "training": _alone(training.section),
+}
+"""Sections that need no component."""
+
+SECTIONS: dict[str, Callable[[Addresses, argparse.Namespace], Result]] = {
+    "peers-w1": _peers(W1),
+    "peers-w2": _peers(W2),
+    "workloads": _workloads,
+    "history": _history,
+    "two-workers": _two_workers,
     "freshness": _freshness,
     "memory": _memory,
     "restore": _restore,
-    "aggregates": lambda addresses, given: [*aggregates.HEAD, *aggregates.run()],
-    "training": lambda addresses, given: training.section(),
+    "costs": _costs,
 }
 
 
-def _head(events: int) -> list[str]:
-    cpu = next(
-        (
-            x.split(":")[1].strip()
-            for x in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in x
-        ),
-        platform.processor(),
-    )
-    versions = ", ".join(f"{n} {version(n)}" for n in VERSIONS)
-    return [
-        "# Benchmark report",
-        "",
-        f"`python -m bench --events {events}` on {os.cpu_count()} cores ({cpu}), Python {platform.python_version()}, "
-        f"{versions}; Kafka 4.1.1, one broker, Valkey. Worker pinned to core 0, broker to core 1. Transactions, fence "
-        'in Redis and dead letters on; `engine.clock = "event"`. Rates count from 40 % to 97 % of the events.',
-        "",
-        "Workloads: w1 = tumbling 60 s, four aggregates; w1x3 = one view with an expression and three windows (60 s, "
-        "1 h, 24 h), twelve features; w2 = rolling 1 h in steps of 1 min. 100,000 users, Zipf 1.0 unless said; "
-        "hot: nine of ten events are of one user.",
-        "",
-        "| workload | events/s wall | events/CPU-s | peak RSS MB |",
-        "|---|---|---|---|",
-    ]
+def sections() -> Sequence[str]:
+    """The names of what can be run."""
+    return [*SECTIONS, *ALONE]
 
 
 if __name__ == "__main__":

@@ -1,26 +1,25 @@
-"""The event of the benchmark, and topics full of it.
+"""The event of the benchmark: its columns, and their Avro, made in columns too.
 
-The same events as the peers' benchmark reads: ten fields, about 58 bytes of Avro, key = user id, four partitions,
-50,000 events to a minute of event time with 20 ms of jitter. Whose they are:
+The same events for every engine: ten fields, about 58 bytes of Avro, key = user id, four partitions, 50,000 events to a
+minute of event time with 20 ms of jitter. Whose they are:
 
 - ``zipf``: Zipf 1.0
 - ``uniform``: drawn evenly
 - ``even``: each user equally often, in random order
 - ``hot``: nine of ten are of one user, the rest Zipf 1.0
+
+It puts nothing on a topic: that is `bench.topics`.
 """
 
 from __future__ import annotations
 
-import io
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Literal
 
-import fastavro
 import numpy as np
-from confluent_kafka import Producer
-
-from tests.stack.kafka import create_topic
+from numpy.typing import NDArray
 
 SCHEMA: dict[str, Any] = {
     "type": "record",
@@ -39,15 +38,34 @@ SCHEMA: dict[str, Any] = {
         {"name": "item_count", "type": "int"},
     ],
 }
+PADDED: dict[str, Any] = {
+    **SCHEMA,
+    "fields": [*SCHEMA["fields"], {"name": "pad", "type": "string", "default": ""}],
+}
+"""The event with one more field, which makes it wider."""
+
 T0 = 1_699_999_980_000  # a whole minute, ms
 PARTITIONS = 4
+SLICE = 200_000  # events encoded at once
 
 Skew = Literal["zipf", "uniform", "even", "hot"]
+Numbers = NDArray[np.int64]
 
 
-def whose(
-    n: int, users: int, skew: Skew, random: np.random.Generator
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+@dataclass(frozen=True)
+class Columns:
+    """Event `i` of a run: whose it is, its merchant's number, amount and event time (ms). Aligned, in order of `i`."""
+
+    users: Numbers
+    merchants: Numbers
+    amounts: NDArray[np.float64]
+    at: Numbers
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+def whose(n: int, users: int, skew: Skew, random: np.random.Generator) -> Numbers:
     """The user of each of `n` events."""
     if skew == "uniform":
         return random.integers(0, users, n)
@@ -58,65 +76,88 @@ def whose(
     return np.where(random.random(n) < 0.9, 0, who) if skew == "hot" else who
 
 
-def encoded(n: int, users: int, skew: Skew, seed: int = 1) -> Iterator[tuple[bytes, bytes, int]]:
-    """(key, Avro datum, event time in ms) of `n` events, in order of event time but for the jitter."""
+def columns(n: int, users: int, skew: Skew = "zipf", seed: int = 1) -> Columns:
+    """`n` events in order of event time but for the jitter; equal arguments give equal events."""
     random = np.random.default_rng(seed)
     who = whose(n, users, skew, random)
     merchants = random.integers(0, 5000, n)
     amounts = np.round(random.gamma(2, 30, n), 2)
     jitter = random.integers(-20, 21, n)
-    schema = fastavro.parse_schema(SCHEMA)
-    for i in range(n):
-        at = T0 + 20 + int(i * 1.2) + int(jitter[i])
-        user = f"u{who[i]:08d}"
-        out = io.BytesIO()
-        fastavro.schemaless_writer(
-            out,
-            schema,
-            {
-                "event_id": f"e{i:012d}",
-                "user_id": user,
-                "merchant_id": f"m{merchants[i]:05d}",
-                "amount": float(amounts[i]),
-                "currency": "EUR",
-                "country": "DE",
-                "device": "ios" if i % 3 else None,
-                "ts": at,
-                "is_online": bool(i & 1),
-                "item_count": int(i % 7),
-            },
-        )
-        yield user.encode(), out.getvalue(), at
+    return Columns(who, merchants, amounts, T0 + 20 + (np.arange(n) * 1.2).astype(np.int64) + jitter)
 
 
-def fill(
-    bootstrap: str,
-    topic: str,
-    n: int,
-    users: int,
-    *,
-    skew: Skew = "zipf",
-    poison: int = 0,
-    compression: str = "none",
-) -> None:
-    """Make `topic` and fill it. `poison`: every so manieth record is truncated; 0: none is."""
-    create_topic(bootstrap, topic, PARTITIONS, {"retention.ms": "-1", "retention.bytes": "-1"})
-    producer = Producer(
-        {
-            "bootstrap.servers": bootstrap,
-            "linger.ms": 50,
-            "batch.size": 1 << 18,
-            "compression.type": compression,
-            "enable.idempotence": True,
-            "queue.buffering.max.messages": 2_000_000,
-            "queue.buffering.max.kbytes": 1 << 20,
-        }
+def user(number: int) -> str:
+    """The id of a user."""
+    return f"u{number:08d}"
+
+
+def partitions(users: int) -> list[int]:
+    """The partition of each user's events."""
+    return [zlib.crc32(user(i).encode()) % PARTITIONS for i in range(users)]
+
+
+def keys(users: int) -> list[bytes]:
+    """The record key of each user's events."""
+    return [user(i).encode() for i in range(users)]
+
+
+def datums(events: Columns, pad: int = 0) -> Iterator[bytes]:
+    """The bare Avro datum of each event, under SCHEMA, or under PADDED with `pad` bytes more."""
+    tail = _length(pad) + b"x" * pad if pad else b""
+    for start in range(0, len(events), SLICE):
+        chosen = slice(start, start + SLICE)
+        i = np.arange(start, min(start + SLICE, len(events)))
+        head = [
+            _text(b"e", i, 12),
+            _text(b"u", events.users[chosen], 8),
+            _text(b"m", events.merchants[chosen], 5),
+            events.amounts[chosen].astype("<f8").view(np.uint8).reshape(-1, 8),
+            _same(b"\x06EUR\x04DE", len(i)),
+        ]
+        end = [
+            _time(events.at[chosen]),
+            (i & 1).astype(np.uint8)[:, None],
+            (i % 7 * 2).astype(np.uint8)[:, None],
+            _same(tail, len(i)),
+        ]
+        without = _rows([*head, _same(b"\x00", len(i)), *end])
+        with_device = _rows([*head, _same(b"\x02\x06ios", len(i)), *end])
+        for k, number in enumerate(i.tolist()):
+            yield with_device[k] if number % 3 else without[k]
+
+
+def _rows(parts: list[NDArray[np.uint8]]) -> list[bytes]:
+    """Each row of the matrices side by side, as bytes."""
+    whole = np.ascontiguousarray(np.hstack(parts))
+    width = whole.shape[1]
+    flat = whole.tobytes()
+    return [flat[k : k + width] for k in range(0, len(flat), width)]
+
+
+def _same(text: bytes, n: int) -> NDArray[np.uint8]:
+    return np.broadcast_to(np.frombuffer(text, np.uint8), (n, len(text)))
+
+
+def _text(letter: bytes, numbers: Numbers, digits: int) -> NDArray[np.uint8]:
+    """An Avro string of `letter` and the number in so many digits: its length (zigzag), then its bytes."""
+    powers = 10 ** np.arange(digits - 1, -1, -1)
+    return np.hstack(
+        [
+            _same(_length(digits + 1) + letter, len(numbers)),
+            (numbers[:, None] // powers % 10 + ord("0")).astype(np.uint8),
+        ]
     )
-    for i, (key, value, at) in enumerate(encoded(n, users, skew)):
-        if poison and i % poison == 0:
-            value = value[:-1]
-        producer.produce(topic, value, key, partition=zlib.crc32(key) % PARTITIONS, timestamp=at)
-        if i % 2000 == 0:
-            producer.poll(0)
-    if producer.flush(120):
-        raise RuntimeError(f"{topic}: the broker did not take all events")
+
+
+def _time(at: Numbers) -> NDArray[np.uint8]:
+    """A long of six bytes (zigzag, seven bits each, low first), as instants from 1987 to 2039 in ms have."""
+    shifts = 7 * np.arange(6)
+    groups = (2 * at[:, None] >> shifts) & 0x7F
+    groups[:, :5] |= 0x80
+    return groups.astype(np.uint8)
+
+
+def _length(n: int) -> bytes:
+    """A length below 8,192 as Avro writes it."""
+    zigzag = 2 * n
+    return bytes([zigzag]) if zigzag < 0x80 else bytes([zigzag & 0x7F | 0x80, zigzag >> 7])

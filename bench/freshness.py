@@ -17,8 +17,8 @@ from confluent_kafka import Producer
 
 from bench import projects
 from bench.events import PARTITIONS, SCHEMA
-from bench.process import Worker, cpu_of
-from bench.throughput import environment
+from bench.measuring import cpu_of
+from bench.process import Process, environment
 from tests.stack.kafka import create_topic
 from tests.stack.whole import Addresses
 
@@ -35,21 +35,36 @@ class Freshness:
     cores: float
 
 
+HEAD = [
+    "| offered, events/s | probes | p50 ms | p99 ms | worst ms | worker cores |",
+    "|---|---|---|---|---|---|",
+]
+
+
+def line(f: Freshness) -> str:
+    """A row of the report."""
+    return f"| {f.rate:,} | {f.probes} | {f.p50:.0f} | {f.p99:.0f} | {f.worst:.0f} | {f.cores:.2f} |"
+
+
 def run(addresses: Addresses, rate: int, seconds: float, *, users: int = 20_000) -> Freshness:
     """Produce `rate` events a second; every 10 ms one of them is a probe whose count is polled in Redis."""
     topic = f"fresh{int(time.time() * 1000)}"
+    assert addresses.kafka is not None
     create_topic(addresses.kafka, topic, PARTITIONS, {})
     with tempfile.TemporaryDirectory() as folder:
         config = projects.write(Path(folder), "w1x3", topic, topic)
-        with Worker(config, environment(addresses, HEADRACE_ENGINE__CLOCK="wall"), core=0) as worker:
-            while worker.sample() is None:
+        with Process("worker", config, environment(addresses, HEADRACE_ENGINE__CLOCK="wall"), 0) as worker:
+            while worker.metrics() is None:
+                worker.check()
                 time.sleep(0.1)
             return _measure(addresses, worker, topic, rate, seconds, users)
 
 
 def _measure(
-    addresses: Addresses, worker: Worker, topic: str, rate: int, seconds: float, users: int
+    addresses: Addresses, worker: Process, topic: str, rate: int, seconds: float, users: int
 ) -> Freshness:
+    assert addresses.redis_url is not None
+    redis_url = addresses.redis_url
     producer = Producer({"bootstrap.servers": addresses.kafka, "linger.ms": 5, "acks": "all"})
     schema = fastavro.parse_schema(SCHEMA)
     sent: dict[str, float] = {}
@@ -59,7 +74,7 @@ def _measure(
 
     def watch() -> None:
         """Poll the keys of probes in flight; a probe's key is its own, so its existence is the answer."""
-        client = redis.Redis.from_url(addresses.redis_url)
+        client = redis.Redis.from_url(redis_url)
         while not (done.is_set() and not sent):
             with lock:
                 waiting = list(sent)
@@ -81,7 +96,7 @@ def _measure(
     watcher.start()
     random = np.random.default_rng(1)
     begin, i = time.perf_counter(), 0
-    cpu0 = cpu_of(worker.process.pid)
+    cpu0 = cpu_of(worker.pid)
     while (now := time.perf_counter()) - begin < seconds:
         due = int((now - begin) * rate)
         first = True
@@ -114,7 +129,7 @@ def _measure(
             i += 1
         producer.poll(0)
         time.sleep(0.002)
-    cores = (cpu_of(worker.process.pid) - cpu0) / (time.perf_counter() - begin)
+    cores = (cpu_of(worker.pid) - cpu0) / (time.perf_counter() - begin)
     producer.flush(30)
     done.set()
     watcher.join(30)

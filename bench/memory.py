@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import projects
-from bench.events import fill
-from bench.process import Worker
-from bench.throughput import environment
+from bench.measuring import rss_of
+from bench.process import Process, environment, metric
+from bench.topics import Shape, fill
 from tests.stack.whole import Addresses
 
 
@@ -28,27 +28,38 @@ class Memory:
     nbytes: float
 
 
+HEAD = [
+    "| entities | peak MB | settled MB | state on disk MB | records/entity | bytes/entity |",
+    "|---|---|---|---|---|---|",
+]
+
+
+def line(m: Memory) -> str:
+    """A row of the report."""
+    return f"| {m.entities:,} | {m.peak:,.0f} | {m.settled:,.0f} | {m.disk:,.0f} | {m.records:.2f} | {m.nbytes:.0f} |"
+
+
 def run(addresses: Addresses, events: int, entities: int) -> Memory:
     """`events` spread evenly over `entities`, windows of 1 h and 24 h; then the worker is looked at."""
     topic = f"memory{int(time.time() * 1000)}"
-    fill(addresses.kafka, topic, events, entities, skew="even")
+    assert addresses.kafka is not None
+    fill(addresses.kafka, topic, events, Shape(skew="even", users=entities))
     with tempfile.TemporaryDirectory() as folder:
         config = projects.write(Path(folder), "memory", topic, topic)
         peak = 0.0
-        with Worker(config, environment(addresses), core=None) as worker:
+        with Process("worker", config, environment(addresses), None) as worker:
             counted = 0.0
             while counted < events:
                 time.sleep(0.2)
-                sample = worker.sample()
-                if sample is not None:
-                    counted, peak = sample.events, max(peak, sample.rss)
+                worker.check()
+                counted = metric(worker.metrics() or "", "headrace_events_total")
+                peak = max(peak, rss_of(worker.pid))
             time.sleep(8)  # the last flush settles, and an idle worker gives back what the backlog took
-            last = worker.sample()
-            assert last is not None
+            settled = rss_of(worker.pid)
         state = Path(folder) / "data" / "state"
         disk = sum(f.stat().st_size for f in state.rglob("*") if f.is_file()) / 1e6
         seen, records, nbytes = _state(state, topic)
-        return Memory(seen, max(peak, last.rss), last.rss, disk, records / seen, nbytes / seen)
+        return Memory(seen, max(peak, settled), settled, disk, records / seen, nbytes / seen)
 
 
 def _state(folder: Path, project: str) -> tuple[int, int, int]:

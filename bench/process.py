@@ -1,4 +1,4 @@
-"""One measured process of ours: pinned, watched from outside through its metrics and /proc."""
+"""One process of ours: `headrace VERB` on a config folder, pinned, watched from outside through its metrics."""
 
 from __future__ import annotations
 
@@ -7,86 +7,92 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from tests.stack.ports import free_port
+from tests.stack.whole import Addresses
 
-TICKS = os.sysconf("SC_CLK_TCK")
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@dataclass(frozen=True)
-class Sample:
-    """`wall` s since an arbitrary instant, `events` counted, `cpu` s used, `rss` MB resident."""
-
-    wall: float
-    events: float
-    cpu: float
-    rss: float
-
-
-def cpu_of(pid: int) -> float:
-    """User and system seconds of a process, its threads included."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+def environment(addresses: Addresses, **more: str) -> dict[str, str]:
+    """The variables that point a process at the stack; `clock` of the events unless `more` says otherwise."""
+    found = {
+        "HEADRACE_KAFKA__BOOTSTRAP": addresses.kafka,
+        "HEADRACE_REDIS__URL": addresses.redis_url,
+        "HEADRACE_REGISTRY__URL": addresses.registry_url,
+        "HEADRACE_ENGINE__CLOCK": "event",
+        **more,
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
-def rss_of(pid: int) -> float:
-    """Resident megabytes of a process."""
-    return int(re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[0]) / 1024
+class Process:
+    """`headrace VERB` in a process of its own, on one core or (None) on all; a context manager."""
 
-
-class Worker:
-    """`headrace worker` on a config folder, in a process of its own; a context manager."""
-
-    def __init__(self, config: Path, environment: dict[str, str], *, core: int | None) -> None:
+    def __init__(self, verb: str, config: Path, variables: dict[str, str], core: int | None) -> None:
         self.port = free_port()
-        command = [sys.executable, "-m", "headrace.cli", "worker", "--config", str(config)]
-        if core is not None:
-            command = ["taskset", "-c", str(core), *command]
-        self._log = (config.parent / "worker.log").open("w")
-        self.process = subprocess.Popen(
+        command = [sys.executable, "-m", "headrace.cli", verb, "--config", str(config)]
+        cores = str(core) if core is not None else f"0-{(os.cpu_count() or 1) - 1}"
+        command = ["taskset", "-c", cores, *command]
+        self._log = (config.parent / f"{verb}{self.port}.log").open("w")
+        self._process = subprocess.Popen(
             command,
             env={
                 **os.environ,
-                **environment,
+                **variables,
                 "PYTHONPATH": str(ROOT),
                 "HEADRACE_METRICS__PORT": str(self.port),
                 "HEADRACE_LOG__LEVEL": "info",
             },
             cwd=config.parent,
+            stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
 
-    def sample(self) -> Sample | None:
-        """Where it stands; None while it starts. Raises RuntimeError if it has ended."""
-        if self.process.poll() is not None:
-            raise RuntimeError(f"the worker ended: {Path(self._log.name).read_text()[-2000:]}")
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def check(self) -> None:
+        """Raises RuntimeError with its log if it has ended."""
+        if self._process.poll() is not None:
+            raise RuntimeError(f"headrace ended with {self._process.returncode}: {self.log()[-3000:]}")
+
+    def log(self) -> str:
+        """What it has said."""
+        return Path(self._log.name).read_text(errors="replace")
+
+    def metrics(self) -> str | None:
+        """Its metrics, as Prometheus reads them; None while it starts."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
-                text = answer.read().decode()
+                return str(answer.read().decode())
         except OSError:
             return None
-        events = sum(float(x) for x in re.findall(r"^headrace_events_total\{.*\} (\S+)$", text, re.M))
-        pid = self.process.pid
-        return Sample(time.perf_counter(), events, cpu_of(pid), rss_of(pid))
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL after 30 seconds."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(30)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._log.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self._log.close()
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def metric(text: str, name: str) -> float:
+    """The sum over labels of a metric; 0 if it is not there."""
+    return sum(float(x) for x in re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", text, re.M))

@@ -1,79 +1,98 @@
-"""Events a second of one worker pinned to one core, real Kafka and Redis on the other, transactions and fence on."""
+"""Events a second of one worker pinned to one core, for each workload; variants alternate with what they vary."""
 
 from __future__ import annotations
 
-import tempfile
+import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import projects
-from bench.events import Skew, fill
-from bench.process import Sample, Worker
+import numpy as np
+
+from bench.events import columns
+from bench.measuring import Rate, Spread
+from bench.peers.engine import Job, Task
+from bench.peers.headrace import Headrace, folder
+from bench.peers.running import timed
+from bench.topics import fill, good
+from bench.workloads import Workload
 from tests.stack.whole import Addresses
 
-FROM, TO = 0.4, 0.97  # of the events: start-up and the tail are left out, as for the peers
+HEAD = [
+    "| workload | events/s | events/CPU-s | peak MB | entities/event | runs | asked for |",
+    "|---|---|---|---|---|---|---|",
+]
 
 
-@dataclass(frozen=True)
-class Rate:
-    """Steady rates of one run: events a second of wall time, and of the worker's CPU time; peak resident MB."""
+@dataclass
+class Runs:
+    """What a workload did, run after run."""
 
-    workload: str
-    events: int
-    wall: float
-    cpu: float
-    rss: float
+    workload: Workload
+    rates: list[Rate] = field(default_factory=list)
+    loads: list[float] = field(default_factory=list)
+
+    def data(self) -> dict[str, object]:
+        """For JSON."""
+        runs = [vars(r) | {"load": load} for r, load in zip(self.rates, self.loads, strict=True)]
+        return {"workload": self.workload.name, "title": self.workload.title, "runs": runs}
 
 
-def steady(workload: str, n: int, samples: Sequence[Sample]) -> Rate:
-    """The rate between FROM and TO of `n` events."""
-    inside = [s for s in samples if FROM * n <= s.events <= TO * n]
-    if len(inside) < 2:
-        raise RuntimeError(f"{workload}: too few samples for a steady rate; take more events")
-    a, b = inside[0], inside[-1]
-    return Rate(
-        workload,
-        n,
-        (b.events - a.events) / (b.wall - a.wall),
-        (b.events - a.events) / max(b.cpu - a.cpu, 1e-9),
-        max(s.rss for s in samples),
+def run(addresses: Addresses, workloads: Sequence[Workload], runs: int, scale: float = 1.0) -> list[Runs]:
+    """Fill a topic for each workload, then run all of them in turn, `runs` times."""
+    assert addresses.kafka is not None
+    stamp = time.time_ns()
+    found = [Runs(w) for w in workloads]
+    for w in workloads:
+        fill(addresses.kafka, _topic(w, stamp), int(scale * w.events), w.shape, addresses.registry_url)
+    for number in range(runs):
+        for each in found if number % 2 == 0 else reversed(found):
+            each.loads.append(os.getloadavg()[0])
+            each.rates.append(once(addresses, each.workload, _topic(each.workload, stamp), scale))
+    return found
+
+
+def once(addresses: Addresses, w: Workload, topic: str, scale: float = 1.0) -> Rate:
+    """One run on a topic that is filled."""
+    n = int(scale * w.events)
+    counted, total = good(w.shape, n), good(w.shape, n)
+    if w.views == "w3":  # the shuffled view counts its events once more, on its repartition topic
+        total += int(np.count_nonzero(columns(n, w.shape.users, w.shape.skew).amounts > 1))
+    with folder() as place:
+        engine = Headrace(w.views, w.shape, w.settings)
+        rate = timed(engine, Job(addresses, topic, Task(w.name, 60, 60), total, Path(place)))
+    share = counted / total
+    return Rate(int(rate.events * share), rate.wall * share, rate.cpu * share, rate.emitted / share, rate.rss)
+
+
+def table(found: Sequence[Runs]) -> list[str]:
+    """The rows of the report."""
+    medians = {r.workload.name: Spread.of(x.wall for x in r.rates).median for r in found if r.rates}
+    return [*HEAD, *(_row(r, medians) for r in found if r.rates)]
+
+
+def _row(r: Runs, medians: dict[str, float]) -> str:
+    w = r.workload
+    wall, cpu = Spread.of(x.wall for x in r.rates), Spread.of(x.cpu for x in r.rates)
+    rss = Spread.of(x.rss for x in r.rates).median
+    emitted = Spread.of(x.emitted for x in r.rates).median
+    return (
+        f"| {w.title} | {wall.text()} | {cpu.text()} | {rss:,.0f} | {emitted:.3f} | {len(r.rates)} | "
+        f"{asked(w, medians)} |"
     )
 
 
-def environment(addresses: Addresses, **more: str) -> dict[str, str]:
-    """The variables that point a worker at the stack."""
-    return {
-        "HEADRACE_KAFKA__BOOTSTRAP": addresses.kafka,
-        "HEADRACE_REDIS__URL": addresses.redis_url,
-        "HEADRACE_ENGINE__CLOCK": "event",
-        **more,
-    }
+def asked(w: Workload, medians: dict[str, float]) -> str:
+    """What was asked of a workload, and whether its median reached it."""
+    found = medians[w.name]
+    if w.target is not None:
+        return f"{w.target:,.0f}: {'reached' if found >= w.target else 'not reached'}"
+    if w.against in medians:
+        less = 1 - found / medians[w.against]
+        return f"within {w.within:.0%} of {w.against}: {-less:+.0%}, {'yes' if less <= w.within else 'no'}"
+    return ""
 
 
-def run(
-    addresses: Addresses,
-    workload: str,
-    n: int,
-    *,
-    users: int = 100_000,
-    skew: Skew = "zipf",
-    poison: int = 0,
-    core: int | None = 0,
-) -> Rate:
-    """Fill a topic, run a worker through it, and say how fast it went. `skew`, `poison`: see `bench.events`."""
-    unique = f"bench{int(time.time() * 1000)}"
-    fill(addresses.kafka, unique, n, users, skew=skew, poison=poison)
-    with tempfile.TemporaryDirectory() as folder:
-        config = projects.write(Path(folder), workload, unique, unique)
-        samples: list[Sample] = []
-        with Worker(config, environment(addresses), core=core) as worker:
-            good = n - (-(-n // poison) if poison else 0)
-            while not samples or samples[-1].events < good:
-                time.sleep(0.05)
-                sample = worker.sample()
-                if sample is not None:
-                    samples.append(sample)
-    name = workload + (f" {skew}" if skew != "zipf" else "") + (f" 1/{poison} poison" if poison else "")
-    return steady(name, n, samples)
+def _topic(w: Workload, stamp: int) -> str:
+    return f"{w.name.replace('-', '_')}_{stamp}"
