@@ -7,14 +7,19 @@ with their markers. The time is the process's own CPU (RocksDB's background thre
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 from aiokafka import TopicPartition
 
+from bench.machine import ENGINE
+from bench.measuring import pin
 from bench.panes import flushes, plan
 from headrace.panes import ViewCore
 from tables.cache import RecordCache
@@ -75,7 +80,7 @@ async def _run(bootstrap: str | None, windows: int, count: int) -> Rate:
     topics.ensure({topic: (1, CHANGELOG)})
     options: dict[str, object] = {"bootstrap_servers": [bootstrap]}
     expected = await _fill(options, topic, core, flushes(view, "uniform", count))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _on_a_core_of_its_own():
         store = StateStore(Path(folder), "bench", changelogged=True)
         table = TablePartition(store, RecordCache(1 << 20), "w@1", 0, topic, FINGERPRINT)
         reader = ChangelogReader(options)
@@ -93,6 +98,17 @@ async def _run(bootstrap: str | None, windows: int, count: int) -> Rate:
         assert found == expected, (len(found), len(expected))
         store.close()
     return rate
+
+
+@contextmanager
+def _on_a_core_of_its_own() -> Iterator[None]:
+    """All threads of this process, and those that it starts, on the engine's core: the broker has the other."""
+    before = os.sched_getaffinity(0)
+    pin(os.getpid(), {ENGINE})
+    try:
+        yield
+    finally:
+        pin(os.getpid(), before)
 
 
 async def _fill(
