@@ -23,16 +23,12 @@ _MMAP_MAX = 32 << 20  # the largest that glibc takes
 def tune(threads: int) -> None:
     """One heap, which keeps freed memory for the next flush; `threads` for Polars; short panics.
 
-    Has no effect on what is loaded already (a verb called from another program). Polars' allocator (jemalloc) leaves
-    freed pages to the kernel to take when it likes, and they count as resident until then; here it gives them back. A
-    record that cannot be decoded may make Polars panic; that is caught, but with RUST_BACKTRACE set each one prints
-    a trace of thousands of lines.
+    Has no effect on what is loaded already (a verb called from another program). Polars settles its own allocator, which
+    gives freed pages back within a second and a half. A record that cannot be decoded may make Polars panic; that is
+    caught, but with RUST_BACKTRACE set each one prints a trace of thousands of lines.
     """
     os.putenv("RUST_BACKTRACE", "0")
     os.putenv("POLARS_MAX_THREADS", str(threads))
-    os.environ["_RJEM_MALLOC_CONF"] = (
-        "dirty_decay_ms:500,muzzy_decay_ms:0"  # Polars looks here, and adds to it
-    )
     with suppress(OSError, AttributeError):  # another C library: only slower
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(_ARENA_MAX, 1)
