@@ -23,7 +23,7 @@ _MMAP_MAX = 32 << 20  # the largest that glibc takes
 def tune(threads: int) -> None:
     """One heap, which keeps freed memory for the next flush; `threads` for Polars; short panics.
 
-    Has no effect on what is loaded already (a verb called from another program). Polars settles its own allocator, which
+    Has no effect on what is loaded already (a verb called from another program). Polars sets its own allocator, which
     gives freed pages back within a second and a half. A record that cannot be decoded may make Polars panic; that is
     caught, but with RUST_BACKTRACE set each one prints a trace of thousands of lines.
     """
