@@ -21,7 +21,7 @@ import struct
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,6 @@ from rocksdict import (
     DBCompressionType,
     Options,
     Rdict,
-    ReadOptions,
     WriteBatch,
     WriteOptions,
 )
@@ -208,9 +207,8 @@ class StateStore:
     def due(self, prefix: bytes, until: int, limit: int) -> list[tuple[int, bytes]]:
         """At most `limit` timers due at or before `until`, as (instant, entity key), earliest first."""
         start = prefix + TIMER
-        end = ReadOptions()
-        end.set_iterate_upper_bound(start + _DUE.pack(min(until + 1 + _BIAS, 2 * _BIAS - 1)))
-        keys = pl.Series(islice(self._db.keys(from_key=start, read_opt=end), limit), dtype=pl.Binary)
+        end = start + _DUE.pack(min(until + 1 + _BIAS, 2 * _BIAS - 1))
+        keys = pl.Series(takewhile(end.__gt__, islice(self._db.keys(from_key=start), limit)), dtype=pl.Binary)
         raw = pl.DataFrame({"key": keys}).select(
             due=pl.col("key").bin.slice(len(start), 8).bin.reinterpret(dtype=pl.UInt64, endianness="big"),
             entity=pl.col("key").bin.slice(len(start) + 8),

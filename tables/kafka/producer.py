@@ -84,6 +84,8 @@ _FENCED = (
 
 
 class _Producer:
+    _transactional = False
+
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = {
             "acks": "all",
@@ -131,7 +133,7 @@ class _Producer:
     async def _send(self, producer: AIOKafkaProducer, outputs: Outputs) -> dict[TopicPartition, Span]:
         waiting: list[tuple[TopicPartition, int, asyncio.Future[Any]]] = []
         for tp, records in outputs.items():
-            for builder, count in _batches(producer, records):
+            for builder, count in _batches(records, self._transactional):
                 sent = await producer.send_batch(builder, tp.topic, partition=tp.partition)
                 waiting.append((tp, count, sent))
         if waiting:
@@ -148,6 +150,8 @@ class _Producer:
 
 class TransactionalProducer(_Producer):
     """A flush is a Kafka transaction under one transactional id per task."""
+
+    _transactional = True
 
     def __init__(
         self, options: Mapping[str, Any], transactional_id: str, *, timeout_ms: int = 60_000
@@ -229,13 +233,12 @@ async def _stop(producer: AIOKafkaProducer) -> None:
         await producer.client.close()
 
 
-def _batches(producer: AIOKafkaProducer, outputs: Sequence[Records]) -> Iterator[tuple[BuiltBatch, int]]:
+def _batches(outputs: Sequence[Records], transactional: bool) -> Iterator[tuple[BuiltBatch, int]]:
     """Record batches of at most BATCH_BYTES, in order. A single larger record has a batch of its own."""
     now = time.time_ns() // 1_000_000
     keys = list(chain.from_iterable(r.keys for r in outputs))
     values = list(chain.from_iterable(r.values for r in outputs))
     headers = _headers(outputs)
-    transactional = producer._txn_manager is not None and producer._txn_manager.transactional_id is not None
     for a in range(0, len(keys), AT_ONCE):
         b = a + AT_ONCE
         own = headers if len(headers) == 1 else headers[a:b]

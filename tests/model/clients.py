@@ -46,9 +46,6 @@ class Producer:
         for sending in self._queues.values():
             sending.cancel()
 
-    def create_batch(self) -> BatchBuilder:
-        return BatchBuilder(16 << 20, 0, is_transactional=1)
-
     async def begin_transaction(self) -> None:
         if self._fatal is not None:
             raise self._fatal

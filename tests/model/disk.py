@@ -5,7 +5,7 @@ Stands where `tables.store` has `Rdict` and `WriteBatch`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tests.model.process import Process
@@ -92,6 +92,9 @@ class MemoryDb:
 
     def delete_range(self, start: bytes, end: bytes) -> None:
         self._disk.apply(True, [(k, None) for k in self._disk.data if start <= k < end])
+
+    def keys(self, *, from_key: bytes) -> Iterator[bytes]:
+        return iter(sorted(key for key in self._disk.data if key >= from_key))
 
     def iter(self) -> Cursor:
         return Cursor(self._disk.data)
