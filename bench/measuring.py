@@ -10,6 +10,7 @@ import os
 import re
 import statistics
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,4 +122,5 @@ def rss_of(pid: int, *, peak: bool = False) -> float:
 def pin(pid: int, cores: Iterable[int]) -> None:
     """All threads of a process to `cores`, and those that they start."""
     for thread in Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(thread.name), set(cores))
+        with suppress(ProcessLookupError):  # it has ended
+            os.sched_setaffinity(int(thread.name), set(cores))

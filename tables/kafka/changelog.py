@@ -28,7 +28,7 @@ _COMMITTED: Mapping[str, Any] = {
     "enable_auto_commit": False,
     "isolation_level": "read_committed",
     "auto_offset_reset": "earliest",
-    "max_partition_fetch_bytes": 16 << 20,
+    "max_partition_fetch_bytes": 32 << 20,  # a key that is changed often is written once for all of it
     "fetch_max_bytes": 64 << 20,
     "fetch_max_wait_ms": 100,
 }
@@ -71,10 +71,14 @@ class Restored:
 
 
 class ChangelogReader:
-    """Restores table partitions, one at a time, through one read_committed consumer of its own."""
+    """Restores table partitions, each through a read_committed consumer of its own.
+
+    Several may be under way: while one fetch is applied the others are read, so that memory is bounded by a fetch each.
+    """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = options
+        self._applying = asyncio.Lock()
 
     async def restore(
         self,
@@ -133,7 +137,8 @@ class ChangelogReader:
         start = beginning(table, tp, begin, end)
         restored = Restored(table.marker, start)
         async for batches in read_to_end(consumer, tp, start, end):
-            await to_the_end(asyncio.to_thread(apply, table, batches, timers_of, restored))
+            async with self._applying:
+                await to_the_end(asyncio.to_thread(apply, table, batches, timers_of, restored))
             progress(batches.next_offset - start, end - start)
         return restored
 
