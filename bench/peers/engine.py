@@ -98,6 +98,10 @@ class Running(ABC):
     def stop(self) -> None:
         """End all of it."""
 
+    def log(self) -> str:
+        """What it has said, for the message of an error; nothing where it is not kept."""
+        return ""
+
 
 class Engine(ABC):
     """An engine. `name` is its key in reports, `title` what people call it, `emits` says which results it gives out."""

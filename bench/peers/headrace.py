@@ -88,6 +88,9 @@ class WorkerRun(Running):
     def stop(self) -> None:
         self.process.stop()
 
+    def log(self) -> str:
+        return self.process.log()
+
 
 def newest(at: int, task: Task) -> int:
     """The start of the newest window as of an instant, both in ms."""

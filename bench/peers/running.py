@@ -70,5 +70,5 @@ def _samples(engine: Engine, running: Running, job: Job) -> list[Sample]:
             reached = samples[-1].events if samples else 0
             raise EngineError(
                 f"{engine.name}: no event for {now - moved:.0f} s, {reached:,.0f} of {job.events:,} after "
-                f"{now - began:.0f} s"
+                f"{now - began:.0f} s\n{running.log()[-4000:]}"
             )
