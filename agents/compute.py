@@ -19,15 +19,13 @@ from agents.publishing import Publisher, changed
 from agents.stages import SourceStage, ViewStage
 from agents.task import Task
 from headrace.errors import StateError
-from headrace.panes import REPUBLISH, Update
+from headrace.panes import NO_TIMERS, Update
 from headrace.panes.core import Clock
 from headrace.wire import DeadRecord
 from tables.kafka.producer import record
 from tables.kafka.records import key_values
 from tables.marker import source as source_partition
 from tables.table import Changes
-
-Due = dict[int, list[tuple[int, bytes]]]
 
 
 class Computer:
@@ -138,7 +136,7 @@ class Computer:
                 value = shuffle.encode(targets.get(target), coverage)
                 flush.add(view.repartition, target, [record(name.encode(), value)])
             marker = flush.marker(sender, positions={name: flush.next_offset}, clock=task.clock)
-            flush.change(sender, Changes((), (), (), (), marker))
+            flush.change(sender, Changes((), (), NO_TIMERS, (), marker))
 
     def _bury(
         self, stage: SourceStage, flushes: Mapping[int, TaskFlush], dead: Sequence[DeadRecord], now: int
@@ -184,7 +182,7 @@ class Computer:
     ) -> None:
         """Move a view's panes and note what that writes, for every task of the stage."""
         tasks = {t.task.tp.partition: t for t in items}
-        due: Due = {p: t.due[view.id] for p, t in tasks.items() if t.due.get(view.id)}
+        due = {p: t.due[view.id] for p, t in tasks.items() if view.id in t.due}
         clocks = {p: self.instant(t.task, now) for p, t in tasks.items()}
         update = view.core.step(
             rows, due, clocks, lambda partition, keys: tasks[partition].task.tables[view.id].read(keys)
@@ -194,7 +192,7 @@ class Computer:
             task, flush = t.task, flushes[partition]
             table = task.tables[view.id]
             writes = update.partitions.get(partition)
-            fired = t.due.get(view.id, [])
+            fired = t.due.get(view.id)
             name = source_partition(*task.tp)
             after = (
                 positions[partition]
@@ -202,7 +200,7 @@ class Computer:
                 else {name: max(flush.next_offset, table.computed.positions.get(name, 0))}
             )
             moved = after != dict(table.computed.positions)
-            if writes is None and not fired and not moved:
+            if writes is None and fired is None and not moved:
                 continue
             pacer = task.paces.get(view.id)
             marker = flush.marker(
@@ -215,8 +213,8 @@ class Computer:
             changes = Changes(
                 writes.keys if writes else (),
                 writes.values if writes else (),
-                writes.timers if writes else (),
-                [f for f in fired if f[0] != REPUBLISH],
+                writes.timers if writes else NO_TIMERS,
+                t.fired.get(view.id, ()),
                 marker,
             )
             flush.change(table, changes)

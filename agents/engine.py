@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import polars as pl
 from aiokafka import TopicPartition
 
 from agents.compute import Computer
@@ -31,7 +32,7 @@ from headrace.errors import (
     PositionError,
     UnavailableError,
 )
-from headrace.panes import REPUBLISH
+from headrace.panes import NO_TIMERS, REPUBLISH, again
 from headrace.wire import RecordBatches
 from tables.kafka.topics import Topics
 from tables.marker import source as source_partition
@@ -286,19 +287,25 @@ class Engine:
         self._turn += 1
         left = self._size.due
         for task in _from(open_tasks, self._turn):  # another is first each time: none waits for ever
-            due = {}
+            due: dict[str, pl.DataFrame] = {}
+            fired: dict[str, Sequence[bytes]] = {}
             until = self._compute.instant(task, now)
             for view_id, table in task.tables.items():
                 limit = min(self._pace.due, max(left, 0))
-                timers = table.take_due(until, limit)
-                timers += republished(task, view_id, limit - len(timers), now)
+                found = table.take_due(until, limit)
+                timers = NO_TIMERS if found is None else found.timers
+                entities = republished(task, view_id, limit - len(timers), now)
+                if found is not None:
+                    fired[view_id] = found.records
+                if entities:
+                    timers = pl.concat([timers, again(entities)])
                 left -= len(timers)
-                if timers:
+                if len(timers):
                     due[view_id] = timers
             # What was asked for is done with this flush if nothing of it is left for the next.
             asked = task.written if task.sweeps or task.republish else task.asked
             if task.pending or due or asked > task.written:
-                out.append(Taken(task, task.generation, task.taken, task.pending, due, asked))
+                out.append(Taken(task, task.generation, task.taken, task.pending, due, fired, asked))
                 task.pending = []
         return out
 
@@ -311,8 +318,8 @@ class Engine:
             for table in t.task.books:
                 table.forget()
             for view_id, due in t.due.items():
-                again = [entity for instant, entity in due if instant == REPUBLISH]
-                t.task.republish[view_id] = again + t.task.republish.get(view_id, [])
+                waiting = due.filter(pl.col("due") == REPUBLISH)["key"].to_list()
+                t.task.republish[view_id] = waiting + t.task.republish.get(view_id, [])
 
     async def _write(self, flushes: list[TaskFlush], cut: float) -> None:
         try:

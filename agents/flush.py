@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -27,8 +28,10 @@ class Taken:
     generation: int
     next_offset: int
     batches: list[RecordBatches]
-    due: dict[str, list[tuple[int, bytes]]]
-    """View id -> (due instant us, entity key); an instant of -1 forces the entity to be written again."""
+    due: dict[str, pl.DataFrame]
+    """View id -> timers: `due` (us), `key` of the entity; an instant of -1 forces the entity to be written again."""
+    fired: dict[str, Sequence[bytes]]
+    """View id -> the records of those timers in the state."""
     asked: int = 0
     """Of the askings to write entities again, those that are done once this flush is written (`Task.asked`)."""
 

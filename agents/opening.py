@@ -18,7 +18,7 @@ from agents.persist import span_of
 from agents.stages import SourceStage
 from agents.task import Task
 from headrace.errors import PositionError
-from headrace.panes import REPUBLISH
+from headrace.panes import NO_TIMERS
 from tables.kafka.changelog import ChangelogReader, Restored
 from tables.kafka.producer import Records, record
 from tables.kafka.topics import Topics
@@ -171,7 +171,7 @@ class Opener:
                 sequence=table.marker.sequence + 1,
                 flush=number,
             )
-            changes.append((table, Changes((), (), (), (), marker)))
+            changes.append((table, Changes((), (), NO_TIMERS, (), marker)))
             if table.changelog is not None:
                 tp = TopicPartition(table.changelog, table.partition)
                 outputs.setdefault(tp, []).append(record(KEY, marker.encode()))
@@ -191,8 +191,8 @@ class Opener:
             table.computed = table.marker
 
 
-def republished(task: Task, view_id: str, limit: int, now: int) -> list[tuple[int, bytes]]:
-    """Entities of a view to write online again, as due timers: a list, or else the next `limit` of a sweep, if its
+def republished(task: Task, view_id: str, limit: int, now: int) -> list[bytes]:
+    """Entities of a view to write online again: a list, or else the next `limit` of a sweep, if its
     pace lets them (`now`: wall clock in us).
 
     The list is the last flush of a predecessor; it goes whole into the first flush, which then stands for it.
@@ -200,7 +200,7 @@ def republished(task: Task, view_id: str, limit: int, now: int) -> list[tuple[in
     waiting = task.republish.pop(view_id, None)
     if waiting:
         task.resent[view_id] += len(waiting)
-        return [(REPUBLISH, entity) for entity in waiting]
+        return waiting
     after = task.sweeps.get(view_id)
     if after is not None and view_id in task.paces:
         limit = task.paces[view_id].let(limit, now)
@@ -214,4 +214,4 @@ def republished(task: Task, view_id: str, limit: int, now: int) -> list[tuple[in
         task.sweeps[view_id] = records[-1][0]
     entities = task.view(view_id).core.entities_of([key for key, _ in records])
     task.resent[view_id] += len(entities)
-    return [(REPUBLISH, entity) for entity in entities]
+    return entities

@@ -6,7 +6,7 @@ order, and a reader of committed records sees each flush's exactly once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import polars as pl
@@ -14,7 +14,7 @@ import polars as pl
 from agents.stages import ViewStage
 from headrace.avro import AvroSchema
 from headrace.errors import StateError
-from headrace.panes import REPUBLISH, Timer
+from headrace.panes import REPUBLISH
 from headrace.plan import ViewPlan
 from headrace.publishing import encoded_updates, update_schema
 from tables.kafka.producer import Records
@@ -38,12 +38,12 @@ class Publisher:
         return Records(online["_key"].cast(pl.String).cast(pl.Binary).to_list(), values)
 
 
-def changed(online: pl.DataFrame, keys: pl.Series, fired: Sequence[Timer]) -> pl.DataFrame:
-    """Of the emitted rows those of entities that had events (`keys`) or a timer: what is only written to the online
-    store again is no update."""
-    if all(instant != REPUBLISH for instant, _ in fired):
+def changed(online: pl.DataFrame, keys: pl.Series, fired: pl.DataFrame | None) -> pl.DataFrame:
+    """Of the emitted rows those of entities that had events (`keys`) or a timer (of `due`, `key`; None: nobody had):
+    what is only written to the online store again is no update."""
+    if fired is None or (fired["due"] != REPUBLISH).all():
         return online
-    moved = pl.Series([entity.decode() for instant, entity in fired if instant != REPUBLISH], dtype=pl.String)
+    moved = fired.filter(pl.col("due") != REPUBLISH)["key"].cast(pl.String)
     return online.filter(pl.col("_key").is_in(pl.concat([keys.cast(pl.String), moved]).implode()))
 
 

@@ -19,7 +19,7 @@ from app.kafka import connect
 from headrace.durations import format_instant
 from headrace.errors import UsageError
 from headrace.online.text import to_text
-from headrace.panes import REPUBLISH
+from headrace.panes import again
 from headrace.panes.heads import head_keys
 from headrace.project import Project
 from headrace.settings import Settings
@@ -112,7 +112,7 @@ def _values(view: ViewStage, table: TablePartition, entities: Sequence[bytes]) -
     if not entities:
         return
     rows = pl.DataFrame(schema=view.plan.row_schema)
-    due = {table.partition: [(REPUBLISH, e) for e in entities]}
+    due = {table.partition: again(entities)}
     update = view.core.step(rows, due, {table.partition: _LONG_AGO}, lambda _, keys: table.read(keys))
     live = update.online.filter(~pl.col("_remove")).sort("_key")
     types = view.plan.feature_types

@@ -5,7 +5,7 @@ a record is bytes. Layout (big-endian, so that a table's partition is one range)
 
     table id (2) | partition (2) | space (1) | key
         space s  state records       key and value are the changelog's
-        space t  timers              due instant (8, biased to sort) | entity key, no value
+        space t  timers              by due instant, see `tables.timers`
         space m  the marker          position of this partition, see `tables.marker`
     ff ff | "folder"                 layout, project and the table ids
 
@@ -21,14 +21,12 @@ import struct
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice, takewhile
+from itertools import count, takewhile
 from pathlib import Path
 
-import numpy as np
 import orjson
 import polars as pl
 import pyarrow as pa
-from numpy.typing import NDArray
 from rocksdict import (
     AccessType,
     BlockBasedOptions,
@@ -40,13 +38,12 @@ from rocksdict import (
     WriteOptions,
 )
 
-from headrace.arrow import binaries, joined
+from headrace.arrow import joined
 from headrace.errors import StateError
+from tables.timers import instant_key
 
-LAYOUT = 1
+LAYOUT = 2
 _PREFIX = struct.Struct(">HH")
-_DUE = struct.Struct(">Q")
-_BIAS = 1 << 63
 _FOLDER = b"\xff\xff" + b"folder"
 STATE, TIMER, MARKER = b"s", b"t", b"m"
 
@@ -77,14 +74,6 @@ def state_keys(prefix: bytes, keys: pl.Series) -> list[bytes]:
     return _listed(joined(pa.scalar(prefix + STATE), keys.to_arrow()))
 
 
-def timer_keys(prefix: bytes, due: NDArray[np.int64], entities: pl.Series) -> list[bytes]:
-    """The keys of timers (`due`: us; `entities`: Binary), earliest first."""
-    order = np.argsort(due, kind="stable")
-    raw = (due[order] ^ np.int64(-_BIAS)).astype(">i8")  # the flipped sign is the bias
-    instants = binaries(np.arange(0, 8 * len(raw) + 1, 8), raw)
-    return _listed(joined(pa.scalar(prefix + TIMER), instants, entities.gather(order).to_arrow()))
-
-
 def _listed(column: pa.LargeBinaryArray) -> list[bytes]:
     return pl.Series(pl.from_arrow(column)).to_list()
 
@@ -110,6 +99,7 @@ class StateStore:
         self._options = WriteOptions()
         self._options.disable_wal = changelogged
         self._looking = beside is not None
+        self._numbers = count(int.from_bytes(os.urandom(7), "big"))
         if beside is None:
             try:
                 path.mkdir(parents=True, exist_ok=True)
@@ -204,29 +194,16 @@ class StateStore:
             yield key, cursor.value()
             cursor.next()
 
-    def due(self, prefix: bytes, until: int, limit: int) -> list[tuple[int, bytes]]:
-        """At most `limit` timers due at or before `until`, as (instant, entity key), earliest first."""
-        start = prefix + TIMER
-        end = start + _DUE.pack(min(until + 1 + _BIAS, 2 * _BIAS - 1))
-        keys = pl.Series(takewhile(end.__gt__, islice(self._db.keys(from_key=start), limit)), dtype=pl.Binary)
-        raw = pl.DataFrame({"key": keys}).select(
-            due=pl.col("key").bin.slice(len(start), 8).bin.reinterpret(dtype=pl.UInt64, endianness="big"),
-            entity=pl.col("key").bin.slice(len(start) + 8),
+    def due(self, prefix: bytes, start: int) -> Iterator[tuple[bytes, bytes]]:
+        """The records of timers that are due at `start` (us) or later, earliest first (`tables.timers`)."""
+        space = prefix + TIMER
+        return takewhile(
+            lambda item: item[0].startswith(space), self._db.items(from_key=space + instant_key(start))
         )
-        due = (raw["due"].to_numpy() ^ np.uint64(_BIAS)).view(np.int64)
-        return list(zip(due.tolist(), raw["entity"].to_list(), strict=True))
 
-    def next_due(self, prefix: bytes) -> int | None:
-        """The earliest timer of a partition, in us; None if it has none."""
-        start = prefix + TIMER
-        cursor = self._db.iter()
-        cursor.seek(start)
-        if not cursor.valid():
-            return None
-        key = cursor.key()
-        if not key.startswith(start):
-            return None
-        return int(_DUE.unpack_from(key, len(start))[0] - _BIAS)
+    def unique(self) -> bytes:
+        """8 bytes that were not given before, by this store or one on the same folder before it."""
+        return next(self._numbers).to_bytes(8, "big")
 
     def clear(self, prefix: bytes) -> None:
         """Delete every record whose key begins with `prefix`."""

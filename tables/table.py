@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
 
-import numpy as np
 import polars as pl
 
 from headrace.errors import StateError
@@ -19,21 +17,32 @@ from tables import marker as markers
 from tables.cache import RecordCache
 from tables.kafka.producer import Records, record
 from tables.marker import Marker
-from tables.store import MARKER, STATE, Batch, StateStore, partition_prefix, state_keys, timer_keys
+from tables.store import MARKER, STATE, TIMER, Batch, StateStore, partition_prefix, state_keys
+from tables.timers import count_of, instant_of, records, timers
+
+BEGINNING, NEVER = -(1 << 63), (1 << 63) - 1
 
 
 @dataclass(frozen=True, eq=False)
 class Changes:
     """What a flush does to one table partition; `keys` without prefix, a value of None deletes.
 
-    `timers` are (due instant us, entity key) to add; `fired` those that fired and go away.
+    `timers` (`due` us, `key` of the entity) are added; `fired` are the records of those that fired (`Due`).
     """
 
     keys: Sequence[bytes]
     values: Sequence[bytes | None]
-    timers: Sequence[tuple[int, bytes]]
-    fired: Sequence[tuple[int, bytes]]
+    timers: pl.DataFrame
+    fired: Sequence[bytes]
     marker: Marker
+
+
+@dataclass(frozen=True, eq=False)
+class Due:
+    """Timers that were handed out: `timers` (`due` us, `key` of the entity), earliest first, and their records."""
+
+    timers: pl.DataFrame
+    records: Sequence[bytes]
 
 
 Overlay = tuple[Changes, dict[bytes, bytes | None]]
@@ -64,8 +73,8 @@ class TablePartition:
         self._prefix = partition_prefix(store.table_id(name), partition)
         self._state = self._prefix + STATE
         self._overlays: list[Overlay] = []  # flushes computed but not yet in RocksDB, oldest first
-        self._fired: set[tuple[int, bytes]] = set()  # timers handed out but not yet gone from RocksDB
-        self._next_due: int | None = None  # nothing is due before; None: look
+        self._fired: set[bytes] = set()  # records of timers handed out but not yet gone from RocksDB
+        self._next_due = BEGINNING  # nothing that was not handed out is due before
         raw = store.get(self._prefix + MARKER)
         self.marker = Marker(fingerprint) if raw is None else Marker.decode(raw)
         """The last marker that is durable here."""
@@ -97,19 +106,32 @@ class TablePartition:
             out[i] = value
         return out
 
-    def take_due(self, until: int, limit: int) -> list[tuple[int, bytes]]:
-        """Timers due at or before `until`, earliest first, at most `limit`; each is handed out once.
+    def take_due(self, until: int, limit: int) -> Due | None:
+        """Timers due at or before `until`, earliest first, each handed out once; None if there are none.
 
-        Those handed out stay in RocksDB until their flush is staged; `forget` makes them due again.
+        At most `limit`, but one record's at least. Those handed out stay in RocksDB until their flush is staged;
+        `forget` makes them due again.
         """
-        if self._next_due is not None and until < self._next_due:
-            return []
-        found = self._store.due(self._prefix, until, limit + len(self._fired))
-        out = [f for f in found if f not in self._fired][:limit]
-        self._fired.update(out)
-        if not found:
-            self._next_due = self._store.next_due(self._prefix)
-        return out
+        if until < self._next_due or limit <= 0:
+            return None
+        keys: list[bytes] = []
+        values: list[bytes] = []
+        # From the earliest that may be there: before it RocksDB would step over a tombstone for each that fired.
+        for key, value in self._store.due(self._prefix, self._next_due):
+            if key in self._fired:
+                continue
+            limit -= count_of(value)
+            if instant_of(key) > until or (limit < 0 and keys):
+                self._next_due = instant_of(key)
+                break
+            keys.append(key)
+            values.append(value)
+        else:
+            self._next_due = NEVER
+        if not keys:
+            return None
+        self._fired.update(keys)
+        return Due(timers(keys, values), keys)
 
     def entities(self, limit: int, after: bytes = b"") -> list[tuple[bytes, bytes]]:
         """State records in key order, from just after state key `after`; for scans (republish, verify)."""
@@ -146,8 +168,8 @@ class TablePartition:
             keys = [key for key, value in zip(keys, values, strict=True) if value is not None]
             values = [value for value in values if value is not None]
         batch.put_all(keys, values)
-        batch.delete_all(self._timer_keys(changes.fired))
-        batch.put_all(self._timer_keys(changes.timers), repeat(b""))
+        batch.delete_all(changes.fired)
+        batch.put_all(*records(self._prefix + TIMER, changes.timers, self._store.unique))
         batch.put(self._prefix + MARKER, marker.encode())
         self._staged = marker
 
@@ -164,10 +186,6 @@ class TablePartition:
                 return overlay
         return self._written(changes)
 
-    def _timer_keys(self, timers: Sequence[tuple[int, bytes]]) -> list[bytes]:
-        due = np.fromiter((at for at, _ in timers), np.int64, len(timers))
-        return timer_keys(self._prefix, due, pl.Series([entity for _, entity in timers], dtype=pl.Binary))
-
     def confirm(self, changes: Changes) -> None:
         """The WriteBatch is written: this flush's overlay becomes part of the cache."""
         self._cache.put_many(self._overlay(changes))
@@ -176,8 +194,8 @@ class TablePartition:
                 del self._overlays[i]  # in one step: another thread may append
                 break
         self._fired.difference_update(changes.fired)
-        if changes.timers or changes.fired:
-            self._next_due = None
+        if len(changes.timers):
+            self._next_due = min(self._next_due, int(changes.timers["due"].min()))  # type: ignore[arg-type]
         self.marker = self._staged
         self.is_new = False
 
@@ -185,7 +203,7 @@ class TablePartition:
         """Drop what was computed but is not durable."""
         self._overlays.clear()
         self._fired.clear()
-        self._next_due = None
+        self._next_due = BEGINNING
         self.computed = self.marker
 
     # -- opening
@@ -198,22 +216,22 @@ class TablePartition:
                 "A change of values needs a new version: raise `version=`, or undo the change"
             )
 
-    def restore(self, records: pl.DataFrame, timers: pl.DataFrame, marker: Marker) -> None:
+    def restore(self, changed: pl.DataFrame, asked: pl.DataFrame, marker: Marker) -> None:
         """Apply changelog records that RocksDB lacks, with the marker that stands after them.
 
-        `records`: `key`, `value` (Binary, null deletes), each key once, in key order; `timers`: `due` (us), `key`.
+        `changed`: `key`, `value` (Binary, null deletes), each key once, in key order; `asked`: timers (`due`, `key`).
         The cache is not looked at: whoever restores what may have been read before says `uncache`.
         """
         batch = Batch()
-        there = records["value"].is_not_null()
-        batch.delete_all(state_keys(self._prefix, records["key"].filter(~there)))
+        there = changed["value"].is_not_null()
+        batch.delete_all(state_keys(self._prefix, changed["key"].filter(~there)))
         batch.put_all(
-            state_keys(self._prefix, records["key"].filter(there)), records["value"].drop_nulls().to_list()
+            state_keys(self._prefix, changed["key"].filter(there)), changed["value"].drop_nulls().to_list()
         )
-        batch.put_all(timer_keys(self._prefix, timers["due"].to_numpy(), timers["key"]), repeat(b""))
+        batch.put_all(*records(self._prefix + TIMER, asked, self._store.unique))
         batch.put(self._prefix + MARKER, marker.encode())
         self._store.write(batch)
-        self._next_due = None
+        self._next_due = BEGINNING
         self.marker = self.computed = marker
         self.is_new = False
 
@@ -226,6 +244,7 @@ class TablePartition:
         self.uncache()
         self._store.clear(self._prefix)
         self._overlays.clear()
+        self._next_due = BEGINNING
         self.marker = self.computed = Marker(self.fingerprint)
         self.is_new = True
 

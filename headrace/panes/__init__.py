@@ -3,6 +3,6 @@ callable.
 """
 
 from headrace.panes.core import ViewCore
-from headrace.panes.flush import REPUBLISH, Read, Timer, Update, Writes
+from headrace.panes.flush import NO_TIMERS, REPUBLISH, Read, Update, Writes, again
 
-__all__ = ["REPUBLISH", "Read", "Timer", "Update", "ViewCore", "Writes"]
+__all__ = ["NO_TIMERS", "REPUBLISH", "Read", "Update", "ViewCore", "Writes", "again"]

@@ -19,7 +19,7 @@ from headrace.panes.duplicates import Copies
 from headrace.panes.emitting import Values, values
 from headrace.panes.expiry import chains
 from headrace.panes.features import Feature
-from headrace.panes.flush import REPUBLISH, Read, Timer, Update, Writes
+from headrace.panes.flush import REPUBLISH, Read, Update, Writes
 from headrace.panes.grouping import Batch, group
 from headrace.panes.heads import HEAD, NEVER, UNKNOWN, Heads, Layout, entity_of, head_keys
 from headrace.panes.incoming import Incoming
@@ -60,16 +60,16 @@ class ViewCore:
     def step(
         self,
         rows: pl.DataFrame,
-        due: Mapping[int, Sequence[Timer]],
+        due: Mapping[int, pl.DataFrame],
         clocks: Mapping[int, int],
         read: Read,
     ) -> Update:
         """Apply a flush.
 
         `rows` are projected rows (`Projected.rows`), in any order and of any partitions; `due` the timers
-        that fired, with REPUBLISH as instant to emit an entity again; `clocks` the engine's clock of each
-        partition, in microseconds. `read` is called once a partition for head records, and once a partition
-        and level for the tail records that are needed.
+        (`due`, `key`) that fired, with REPUBLISH as instant to emit an entity again; `clocks` the engine's clock
+        of each partition, in microseconds. `read` is called once a partition for head records, and once a
+        partition and level for the tail records that are needed.
         """
         given = len(rows)
         if self.fixed is not None and given:
@@ -128,11 +128,9 @@ class ViewCore:
         if progress is not None:
             _add(writes, progress.changes())
             _add(writes, copies.changes(progress.slowest(), self.plan.lateness) if copies else {})
-        _add_timers(
-            batch, state_keys, writes, timer, keep & (timer != NEVER) & (fired | (timer != heads.timer))
-        )
+        _add_timers(batch, writes, timer, keep & (timer != NEVER) & (fired | (timer != heads.timer)))
         return Update(
-            {p: w for p, w in writes.items() if w.keys or w.timers},
+            {p: w for p, w in writes.items() if w.keys or len(w.timers)},
             self._online(batch, after, known, asked, shown),
             late_events=self._late(incoming, counts, t),
             rows=given,
@@ -187,9 +185,7 @@ class ViewCore:
             return shown
         return replace(shown, present=shown.present & ((newest == UNKNOWN) | (newest + self.plan.ttl > t)))
 
-    def _progress(
-        self, rows: pl.DataFrame, due: Mapping[int, Sequence[Timer]], read: Read
-    ) -> Progress | None:
+    def _progress(self, rows: pl.DataFrame, due: Mapping[int, pl.DataFrame], read: Read) -> Progress | None:
         """How far the records of each partition have come; None for a view that does not ask."""
         if self.plan.dedup is None and not any(level.gap for level in self.plan.levels):
             return None
@@ -300,10 +296,8 @@ def _add(writes: dict[int, Writes], more: Mapping[int, Writes]) -> None:
         its.values += given.values
 
 
-def _add_timers(
-    batch: Batch, state_keys: list[bytes], writes: dict[int, Writes], timer: Ints, which: Bools
-) -> None:
+def _add_timers(batch: Batch, writes: dict[int, Writes], timer: Ints, which: Bools) -> None:
+    keys = batch.keys.cast(pl.Binary)
     for partition, a, b in batch.slices():
         at = np.flatnonzero(which[a:b]) + a
-        due = zip(timer[at].tolist(), at.tolist(), strict=True)
-        writes[partition].timers.extend((instant, state_keys[i][1:]) for instant, i in due)
+        writes[partition].timers = pl.DataFrame({"due": timer[at], "key": keys.gather(at)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -13,11 +13,17 @@ Read: TypeAlias = Callable[[int, list[bytes]], list[bytes | None]]
 multi-get.
 """
 
-Timer: TypeAlias = tuple[int, bytes]
-"""(due instant in microseconds, entity key text as UTF-8)."""
+NO_TIMERS = pl.DataFrame(schema={"due": pl.Int64, "key": pl.Binary})
+"""Timers are a frame: `due` (instant in microseconds) and `key` (the entity's text as UTF-8); this one is empty."""
 
 REPUBLISH = -1
 """In place of a due instant: emit the entity's values again (`ViewCore.step`), whatever its timer says."""
+
+
+def again(entities: Sequence[bytes]) -> pl.DataFrame:
+    """Timers that ask for entities' values to be emitted again."""
+    keys = pl.Series("key", entities, dtype=pl.Binary)
+    return keys.to_frame().select(due=pl.lit(REPUBLISH, pl.Int64), key="key")
 
 
 @dataclass
@@ -26,7 +32,7 @@ class Writes:
 
     keys: list[bytes] = field(default_factory=list)
     values: list[bytes | None] = field(default_factory=list)
-    timers: list[Timer] = field(default_factory=list)
+    timers: pl.DataFrame = field(default_factory=lambda: NO_TIMERS)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,6 @@ import pyarrow as pa
 from headrace.aggregates.algebra import Rows
 from headrace.aggregates.partials import Bools, Ints
 from headrace.panes.cells import starts_of
-from headrace.panes.flush import Timer
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,15 @@ class Batch:
         )
 
 
-def group(rows: pl.DataFrame, due: Mapping[int, Sequence[Timer]]) -> Batch:
-    """Number the entities of rows and timers, and sort the rows."""
-    timers = [(p, at, key) for p, fired in due.items() for at, key in fired]
+def group(rows: pl.DataFrame, due: Mapping[int, pl.DataFrame]) -> Batch:
+    """Number the entities of rows and timers (by partition: `due`, `key`), and sort the rows."""
     names = rows["_key"].cast(pl.Binary)
     partition = rows["_partition"].to_numpy().astype("i8")
-    if timers:
-        names = pl.concat([names, pl.Series([t[2] for t in timers], dtype=pl.Binary)], rechunk=True)
-        partition = np.concatenate([partition, np.array([t[0] for t in timers], "i8")])
+    instants = np.zeros(0, "i8")
+    if due:
+        names = pl.concat([names, *(timers["key"] for timers in due.values())], rechunk=True)
+        partition = np.concatenate([partition, *(np.full(len(timers), p) for p, timers in due.items())])
+        instants = np.concatenate([timers["due"].to_numpy() for timers in due.values()])
     entity, keys, owner = _numbered(names, partition)
     n = len(rows)
     time, order = rows["_event_time"].to_numpy(), rows["_order"].to_numpy()
@@ -81,7 +81,7 @@ def group(rows: pl.DataFrame, due: Mapping[int, Sequence[Timer]]) -> Batch:
         starts=starts,
         having=by[starts],
         due_entity=entity[n:],
-        due_instant=np.array([t[1] for t in timers], "i8"),
+        due_instant=instants,
     )
 
 

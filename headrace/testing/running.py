@@ -19,7 +19,7 @@ from headrace.definitions.feature_view import chain_of
 from headrace.durations import format_instant, parse_duration, parse_instant
 from headrace.errors import UsageError, did_you_mean
 from headrace.online.keys import parse_entity_key, python_entity_key
-from headrace.panes import REPUBLISH, Timer
+from headrace.panes import again
 from headrace.plan import SourcePlan, plan_view
 from headrace.plan.rows import Accepted, Dead
 from headrace.publishing import updates
@@ -80,7 +80,7 @@ class Run:
             dead |= {(row, reason): detail for row, reason, detail in projected.dead}
             null_keys &= set(projected.null_keys)
             view.keep(projected.rows)
-            self._step(view, projected.rows, [])
+            self._step(view, projected.rows)
         dead |= {(row, "null_key"): "every view's entity key is null" for row in null_keys}
         self._bury(
             [(row, reason, detail) for (row, reason), detail in dead.items()], given, name, topic, base
@@ -95,8 +95,7 @@ class Run:
     def republish(self) -> None:
         """Write every live entity to the online store again."""
         for view in self._views.values():
-            due = [(REPUBLISH, key) for key in view.entities()]
-            view.step(None, {PARTITION: due}, {PARTITION: self._clock(view)}, self.now)
+            view.step(None, {PARTITION: again(view.entities())}, {PARTITION: self._clock(view)}, self.now)
 
     def online(self, entity: Mapping[str, Any], view: str | FeatureView | None = None) -> dict[str, object]:
         """The features of an entity as Python values, None for null; over no events if it is not there."""
@@ -165,13 +164,13 @@ class Run:
             return self.clock
         return self.now if self.clock == "wall" else self._event_clock[view.plan.source.source.name]
 
-    def _step(self, view: ViewRun, rows: pl.DataFrame | None, due: list[Timer]) -> None:
+    def _step(self, view: ViewRun, rows: pl.DataFrame) -> None:
         clocks = {PARTITION: self._clock(view)}
-        self._publish(view, view.step(rows, {PARTITION: due} if due else {}, clocks, self.now))
+        self._publish(view, view.step(rows, {}, clocks, self.now))
         self._fire(view)
 
     def _fire(self, view: ViewRun) -> None:
-        while due := view.due(self._clock(view)):
+        while (due := view.due(self._clock(view))) is not None:
             clocks = {PARTITION: self._clock(view)}
             self._publish(view, view.step(None, {PARTITION: due}, clocks, self.now))
 
@@ -194,7 +193,7 @@ class Run:
         for reader in readers:
             rows = reader.plan.project(accepted.frame).rows
             reader.keep(rows)
-            self._step(reader, rows, [])
+            self._step(reader, rows)
 
     def _readers(self, source: str) -> list[ViewRun]:
         return [v for v in self._views.values() if v.plan.source.source.name == source]

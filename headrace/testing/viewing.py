@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import polars as pl
 
 from headrace.offline.point_in_time import point_in_time
 from headrace.online.keys import entity_key
-from headrace.panes import Timer, ViewCore
+from headrace.panes import NO_TIMERS, ViewCore
 from headrace.panes.duplicates import without_copies
 from headrace.panes.heads import entity_of
 from headrace.plan import ViewPlan
@@ -25,7 +25,7 @@ class ViewRun:
         self._core = ViewCore(plan, clock=clock)
         self._fixed = isinstance(clock, int)
         self._state: dict[tuple[int, bytes], bytes] = {}
-        self._timers: set[Timer] = set()
+        self._timers: set[tuple[int, bytes]] = set()
         self._rows: list[pl.DataFrame] = []
         self._empty = pl.DataFrame(schema=plan.row_schema)
         self.late_events = 0
@@ -33,28 +33,29 @@ class ViewRun:
     def step(
         self,
         rows: pl.DataFrame | None,
-        due: Mapping[int, Sequence[Timer]],
+        due: Mapping[int, pl.DataFrame],
         clocks: Mapping[int, int],
         now: int,
     ) -> pl.DataFrame:
         """One flush: state, timers and online store take its update over. Returns what is emitted (`Update.online`)."""
         update = self._core.step(self._empty if rows is None else rows, due, clocks, self._read)
         for fired in due.values():
-            self._timers.difference_update(fired)
+            self._timers.difference_update(fired.rows())
         for partition, writes in update.partitions.items():
             for key, value in zip(writes.keys, writes.values, strict=True):
                 if value is None:
                     self._state.pop((partition, key), None)
                 else:
                     self._state[partition, key] = value
-            self._timers.update(writes.timers)
+            self._timers.update(writes.timers.rows())
         self.late_events += update.late_events
         self.store.write(update.online, now)
         return update.online
 
-    def due(self, clock: int) -> list[Timer]:
-        """The timers that fire at `clock`, in order."""
-        return sorted(t for t in self._timers if t[0] <= clock)
+    def due(self, clock: int) -> pl.DataFrame | None:
+        """The timers (`due`, `key`) that fire at `clock`, in order; None if there are none."""
+        found = sorted(t for t in self._timers if t[0] <= clock)
+        return pl.DataFrame(found, NO_TIMERS.schema, orient="row") if found else None
 
     def entities(self) -> list[bytes]:
         """The entities that have state."""

@@ -15,6 +15,7 @@ from headrace.definitions import UpdateSource
 from headrace.errors import StateError
 from headrace.panes import REPUBLISH
 from tests.definitions.cases import write_config
+from tests.panes.harness import timers
 
 DERIVED = """
 regular = hr.FeatureView("regular", entity=customer, source=spend, features={"m": hr.max("spend_48h", over="7d")})
@@ -34,10 +35,10 @@ def stages(folder: Path, body: str) -> tuple[SourceStage, ...]:
 
 def test_what_is_only_written_again_is_no_update() -> None:
     online = pl.DataFrame({"_key": ["ann", "bob", "cy"], "n": [1, 2, 3]})
-    again = [(REPUBLISH, b"ann"), (REPUBLISH, b"cy"), (17, b"bob")]
+    again = timers((REPUBLISH, b"ann"), (REPUBLISH, b"cy"), (17, b"bob"))
     assert changed(online, pl.Series(["cy"]), again)["_key"].to_list() == ["bob", "cy"]
     assert changed(online, pl.Series([], dtype=pl.String), again)["_key"].to_list() == ["bob"]
-    assert changed(online, pl.Series([], dtype=pl.String), [(17, b"bob")])["_key"].to_list() == [
+    assert changed(online, pl.Series([], dtype=pl.String), timers((17, b"bob")))["_key"].to_list() == [
         "ann",
         "bob",
         "cy",

@@ -93,8 +93,8 @@ class MemoryDb:
     def delete_range(self, start: bytes, end: bytes) -> None:
         self._disk.apply(True, [(k, None) for k in self._disk.data if start <= k < end])
 
-    def keys(self, *, from_key: bytes) -> Iterator[bytes]:
-        return iter(sorted(key for key in self._disk.data if key >= from_key))
+    def items(self, *, from_key: bytes) -> Iterator[tuple[bytes, bytes]]:
+        return iter(sorted(item for item in self._disk.data.items() if item[0] >= from_key))
 
     def iter(self) -> Cursor:
         return Cursor(self._disk.data)

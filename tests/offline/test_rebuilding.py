@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from headrace.errors import StateError, UsageError
 from headrace.offline.rebuilding import Rebuilding, by_hash, earliest, until_of
 from headrace.offline.sources import FrameEvents
+from headrace.panes import again
 from headrace.plan import plan_view
 from tests.panes.harness import BEFORE, Engine, timers_of
 from tests.panes.random_views import CASES, SECOND, frame, streams, views
@@ -44,9 +45,8 @@ def rebuilt(engine: Engine, history: pl.DataFrame, until: int, wall: int, bucket
     for p in (0, 1):
         restored = {k: v for (q, k), v in engine.state.items() if q == p}
         engine.timers[p] = set(timers_of(engine.core, restored))
-    engine.step(
-        engine.empty, {p: [(-1, k[1:]) for q, k in engine.state if q == p and k[:1] == b"h"] for p in (0, 1)}
-    )
+    known = {p: again([k[1:] for q, k in engine.state if q == p and k[:1] == b"h"]) for p in (0, 1)}
+    engine.step(engine.empty, known)
 
 
 @pytest.mark.parametrize("clock", ["wall", "event", 90 * SECOND])

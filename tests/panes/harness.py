@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from headrace.panes import ViewCore
+from headrace.panes import NO_TIMERS, ViewCore
 from headrace.plan import SourcePlan, ViewPlan
 
 BEFORE = -(2**63)
@@ -49,15 +49,15 @@ class Engine:
         while due := self.due():
             self.step(self.empty, due)
 
-    def due(self) -> dict[int, list[tuple[int, bytes]]]:
+    def due(self) -> dict[int, pl.DataFrame]:
         found = {p: [t for t in ts if t[0] <= self.clocks.get(p, BEFORE)] for p, ts in self.timers.items()}
-        return {p: ts for p, ts in found.items() if ts}
+        return {p: timers(*ts) for p, ts in found.items() if ts}
 
-    def step(self, rows: pl.DataFrame, due: dict[int, list[tuple[int, bytes]]]) -> None:
+    def step(self, rows: pl.DataFrame, due: dict[int, pl.DataFrame]) -> None:
         update = self.core.step(rows, due, self.clocks, self.read)
         self.late += update.late_events
         for p, fired in due.items():
-            self.timers[p].difference_update(fired)
+            self.timers[p].difference_update(fired.rows())
         for p, writes in update.partitions.items():
             assert len(set(writes.keys)) == len(writes.keys)
             for key, value in zip(writes.keys, writes.values, strict=True):
@@ -65,7 +65,7 @@ class Engine:
                     self.state.pop((p, key), None)
                 else:
                     self.state[p, key] = value
-            self.timers.setdefault(p, set()).update(writes.timers)
+            self.timers.setdefault(p, set()).update(writes.timers.rows())
         assert update.online["_partition"].is_sorted()
         for row in update.online.iter_rows(named=True):
             key = row["_key"]
@@ -88,6 +88,11 @@ class Engine:
             asked[p] = set(timers_of(self.core, {k: v for (q, k), v in self.state.items() if q == p}))
             assert asked[p] <= self.timers.get(p, set())
         self.timers = asked
+
+
+def timers(*given: tuple[int, bytes]) -> pl.DataFrame:
+    """Timers (due us, entity key) as the engine has them."""
+    return pl.DataFrame(given, NO_TIMERS.schema, orient="row")
 
 
 def timers_of(core: ViewCore, state: Mapping[bytes, bytes]) -> list[tuple[int, bytes]]:

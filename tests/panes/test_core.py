@@ -13,7 +13,7 @@ from headrace.errors import StateError
 from headrace.panes import REPUBLISH, Update, ViewCore
 from headrace.panes.levels import RUN
 from headrace.plan import ViewPlan, plan_view
-from tests.panes.harness import timers_of
+from tests.panes.harness import timers, timers_of
 
 CLOCK = 100 * HOUR
 
@@ -51,7 +51,9 @@ class Stepper:
         self.order += n
         for name, t in self.plan.inputs.items():
             columns[name] = pl.Series(name, [x for _, _, x in rows], dtype=pl.Int64).cast(t.polars)
-        update = self.core.step(pl.DataFrame(columns), {0: list(due)} if due else {}, {0: clock}, self.read)
+        update = self.core.step(
+            pl.DataFrame(columns), {0: timers(*due)} if due else {}, {0: clock}, self.read
+        )
         for writes in update.partitions.values():
             for key, value in zip(writes.keys, writes.values, strict=True):
                 if value is None:
@@ -107,19 +109,19 @@ def test_an_event_too_late_for_every_window_is_counted_and_leaves_no_state() -> 
 def test_the_timer_is_the_instant_at_which_the_oldest_pane_leaves() -> None:
     step = Stepper(plan({"n": hr.count(over="1h"), "m": hr.count(over="24h")}))
     update = step(("a", CLOCK - 10 * MINUTE, 1), ("a", CLOCK, 1))
-    assert update.partitions[0].timers == [(CLOCK + 50 * MINUTE, b"a")]
-    fired = step(due=update.partitions[0].timers, clock=CLOCK + 50 * MINUTE)
+    assert update.partitions[0].timers.rows() == [(CLOCK + 50 * MINUTE, b"a")]
+    fired = step(due=update.partitions[0].timers.rows(), clock=CLOCK + 50 * MINUTE)
     assert fired.online.select("n", "m").rows() == [(1, 2)]
-    assert fired.partitions[0].timers == [(CLOCK + HOUR, b"a")]
+    assert fired.partitions[0].timers.rows() == [(CLOCK + HOUR, b"a")]
 
 
 def test_a_timer_is_written_only_when_it_is_earlier_or_the_last_one_fired() -> None:
     step = Stepper(plan({"n": hr.count(over="1h")}))
     first = step(("a", CLOCK, 1))
-    assert step(("a", CLOCK + MINUTE, 1), clock=CLOCK + MINUTE).partitions[0].timers == []
+    assert step(("a", CLOCK + MINUTE, 1), clock=CLOCK + MINUTE).partitions[0].timers.rows() == []
     earlier = step(("a", CLOCK - 5 * MINUTE, 1), clock=CLOCK + MINUTE)
-    assert earlier.partitions[0].timers == [(CLOCK + 55 * MINUTE, b"a")]
-    stale = step(due=first.partitions[0].timers, clock=CLOCK + MINUTE)
+    assert earlier.partitions[0].timers.rows() == [(CLOCK + 55 * MINUTE, b"a")]
+    stale = step(due=first.partitions[0].timers.rows(), clock=CLOCK + MINUTE)
     assert (len(stale.online), stale.partitions) == (0, {})
 
 
@@ -127,11 +129,11 @@ def test_a_closed_window_wakes_when_it_completes_and_when_it_passes() -> None:
     step = Stepper(plan({"n": hr.count(over=hr.tumbling("1h", closed=True))}, lateness="5m"))
     update = step(("a", CLOCK + 10, 1), clock=CLOCK + 10)
     assert (len(update.online), list(step.state)) == (0, [b"ha"])
-    (timer,) = update.partitions[0].timers
+    (timer,) = update.partitions[0].timers.rows()
     assert timer == (CLOCK + HOUR + 5 * MINUTE, b"a")
     shown = step(due=[timer], clock=timer[0])
     assert shown.online["n"].to_list() == [1]
-    (timer,) = shown.partitions[0].timers
+    (timer,) = shown.partitions[0].timers.rows()
     assert timer == (CLOCK + 2 * HOUR + 5 * MINUTE, b"a")
     gone = step(due=[timer], clock=timer[0])
     assert gone.online.select("n", "_remove").rows() == [(0, True)]
@@ -158,7 +160,7 @@ def test_an_empty_entity_whose_t_is_ahead_of_the_clock_keeps_its_t_until_the_clo
         }
     )
     update = step.core.step(frame, {}, {0: CLOCK}, step.read)
-    assert (len(update.online), update.partitions[0].timers) == (0, [(CLOCK + HOUR, b"a")])
+    assert (len(update.online), update.partitions[0].timers.rows()) == (0, [(CLOCK + HOUR, b"a")])
     step.state = dict(zip(update.partitions[0].keys, map(bytes, update.partitions[0].values), strict=True))  # type: ignore[arg-type]
     gone = step(due=[(CLOCK + HOUR, b"a")], clock=CLOCK + HOUR)
     assert (gone.partitions[0].keys, gone.partitions[0].values) == ([b"ha"], [None])
@@ -182,8 +184,8 @@ def test_ttl_is_told_in_milliseconds_and_its_end_wakes() -> None:
     step = Stepper(plan({"n": hr.count(over=hr.lifetime())}, ttl="2h"))
     update = step(("a", CLOCK - HOUR, 1))
     assert update.online["_ttl"].to_list() == [3_600_000]
-    assert update.partitions[0].timers == [(CLOCK + HOUR, b"a")]
-    gone = step(due=update.partitions[0].timers, clock=CLOCK + HOUR)
+    assert update.partitions[0].timers.rows() == [(CLOCK + HOUR, b"a")]
+    gone = step(due=update.partitions[0].timers.rows(), clock=CLOCK + HOUR)
     assert gone.online.select("_key", "_remove").rows() == [("a", True)]
     assert step.state == {}
 
@@ -192,7 +194,7 @@ def test_with_a_fixed_clock_nothing_wakes() -> None:
     step = Stepper(plan({"n": hr.count(over="1h")}), clock=CLOCK)
     update = step(("a", CLOCK, 1), ("a", CLOCK + 1, 1))
     assert update.online.select("n", "_as_of").rows() == [(1, CLOCK)]
-    assert update.partitions[0].timers == []
+    assert update.partitions[0].timers.rows() == []
 
 
 def test_an_integer_sum_beyond_int64_is_capped_and_counted() -> None:
@@ -218,9 +220,9 @@ def test_one_text_on_two_partitions_is_two_entities() -> None:
 
 def test_restored_records_ask_for_their_timers() -> None:
     step = Stepper(plan({"n": hr.count(over="1h")}))
-    timers = step(("a", CLOCK, 1), ("b", CLOCK - MINUTE, 1)).partitions[0].timers
+    asked = step(("a", CLOCK, 1), ("b", CLOCK - MINUTE, 1)).partitions[0].timers.rows()
     restored = timers_of(step.core, step.state)
-    assert sorted(restored) == sorted(timers)
+    assert sorted(restored) == sorted(asked)
     assert step.core.entities_of([b"ha", b"t\x00a12345678", b"hb"]) == [b"a", b"b"]
 
 

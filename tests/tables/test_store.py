@@ -1,4 +1,4 @@
-"""The state folder: whose it is, who uses it, and timers in the order of time."""
+"""The state folder: whose it is and who uses it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import os
 import resource
 from pathlib import Path
 
-import numpy as np
-import polars as pl
 import pytest
 
 from headrace.errors import StateError
-from tables.store import Batch, StateStore, partition_prefix, timer_keys
+from tables.store import Batch, StateStore, partition_prefix
 
 
 def test_a_folder_belongs_to_one_project(tmp_path: Path) -> None:
@@ -42,22 +40,6 @@ def test_a_table_keeps_its_number(tmp_path: Path) -> None:
     again = StateStore(tmp_path / "s", "shop")
     assert [again.table_id(name) for name in ("b", "a", "c")] == [numbers[1], numbers[0], 3]
     again.close()
-
-
-def test_timers_fire_in_the_order_of_time_before_the_epoch_too(tmp_path: Path) -> None:
-    store = StateStore(tmp_path / "s", "shop")
-    prefix = partition_prefix(1, 0)
-    batch = Batch()
-    for due in (5, -7, 1 << 50, 0, -(1 << 50)):
-        batch.put_all(timer_keys(prefix, np.array([due]), pl.Series([b"ann"])), [b""])
-    others = timer_keys(partition_prefix(1, 1), np.array([-9]), pl.Series([b"bob"]))
-    batch.put_all(others, [b""])
-    store.write(batch)
-    assert store.due(prefix, 5, 10) == [(-(1 << 50), b"ann"), (-7, b"ann"), (0, b"ann"), (5, b"ann")]
-    assert store.due(prefix, 5, 2) == [(-(1 << 50), b"ann"), (-7, b"ann")]
-    assert store.next_due(prefix) == -(1 << 50)
-    assert store.next_due(partition_prefix(1, 2)) is None
-    store.close()
 
 
 def test_a_partition_is_cleared_alone(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ import polars as pl
 import pytest
 
 from headrace.errors import StateError
+from headrace.panes import NO_TIMERS
 from tables.cache import RecordCache
 from tables.marker import KEY, Marker
 from tables.store import Batch, StateStore
-from tables.table import Changes, TablePartition
+from tables.table import Changes, Due, TablePartition
 
 Make = Callable[..., TablePartition]
 
@@ -36,10 +37,16 @@ def changes(
     table: TablePartition,
     values: dict[bytes, bytes | None],
     timers: Sequence[tuple[int, bytes]] = (),
-    fired: Sequence[tuple[int, bytes]] = (),
+    fired: Due | None = None,
     **marker: object,
 ) -> Changes:
-    return Changes(list(values), list(values.values()), timers, fired, table.next_marker(**marker))
+    asked = pl.DataFrame(timers, NO_TIMERS.schema, orient="row")
+    records = () if fired is None else fired.records
+    return Changes(list(values), list(values.values()), asked, records, table.next_marker(**marker))
+
+
+def rows(due: Due | None) -> list[tuple[int, bytes]]:
+    return [] if due is None else due.timers.rows()
 
 
 def write(store: StateStore, table: TablePartition, flush: Changes, start: int = 0, end: int = 0) -> None:
@@ -89,26 +96,52 @@ def test_a_flush_that_was_not_written_is_forgotten(store: StateStore, make: Make
     first = changes(table, {b"a": b"1"}, timers=[(10, b"ann")])
     table.prepare(first)
     write(store, table, first)
-    assert table.take_due(10, 5) == [(10, b"ann")]
-    table.prepare(changes(table, {b"a": b"2"}, fired=[(10, b"ann")]))
+    due = table.take_due(10, 5)
+    assert rows(due) == [(10, b"ann")]
+    table.prepare(changes(table, {b"a": b"2"}, fired=due))
     table.forget()
     assert table.read([b"a"]) == [b"1"]
     assert table.computed == table.marker
-    assert table.take_due(10, 5) == [(10, b"ann")]
+    assert rows(table.take_due(10, 5)) == [(10, b"ann")]
 
 
 def test_a_timer_is_handed_out_once_and_goes_with_its_flush(store: StateStore, make: Make) -> None:
     table = make()
-    first = changes(table, {}, timers=[(10, b"ann"), (20, b"bob"), (30, b"eve")])
+    first = changes(table, {}, timers=[(20, b"bob"), (10, b"ann"), (30, b"eve"), (10, b"cy")])
     table.prepare(first)
     write(store, table, first)
-    assert table.take_due(25, 1) == [(10, b"ann")]
-    assert table.take_due(25, 5) == [(20, b"bob")]
-    assert table.take_due(25, 5) == []
-    second = changes(table, {}, fired=[(10, b"ann"), (20, b"bob")])
+    due = table.take_due(25, 1)
+    assert rows(due) == [(10, b"ann"), (10, b"cy")]  # one record
+    assert rows(table.take_due(25, 5)) == [(20, b"bob")]
+    assert table.take_due(25, 5) is None
+    second = changes(table, {}, fired=due)
     table.prepare(second)
     write(store, table, second)
-    assert make().take_due(100, 5) == [(30, b"eve")]
+    assert rows(make().take_due(100, 5)) == [(20, b"bob"), (30, b"eve")]
+
+
+def test_a_timer_that_is_set_behind_those_handed_out_is_found(store: StateStore, make: Make) -> None:
+    table = make()
+    first = changes(table, {}, timers=[(10, b"ann"), (90, b"bob")])
+    table.prepare(first)
+    write(store, table, first)
+    assert rows(table.take_due(50, 5)) == [(10, b"ann")]
+    second = changes(table, {}, timers=[(5, b"cy"), (10, b"eve"), (70, b"dan")])
+    table.prepare(second)
+    write(store, table, second)
+    assert rows(table.take_due(50, 5)) == [(5, b"cy"), (10, b"eve")]
+    assert rows(table.take_due(99, 5)) == [(70, b"dan"), (90, b"bob")]
+
+
+def test_timers_of_an_instant_are_handed_out_a_limit_at_a_time(store: StateStore, make: Make) -> None:
+    table = make()
+    everybody = [(10, b"%05d" % i) for i in range(2_500)]
+    first = changes(table, {}, timers=[*everybody, (11, b"last")])
+    table.prepare(first)
+    write(store, table, first)
+    taken = [rows(table.take_due(11, 2_000)) for _ in range(3)]
+    assert [len(t) for t in taken] == [2_000, 501, 0]
+    assert sorted(timer for some in taken for timer in some) == [*everybody, (11, b"last")]
 
 
 def test_partitions_of_a_table_do_not_see_each_other(store: StateStore, make: Make) -> None:
@@ -117,7 +150,7 @@ def test_partitions_of_a_table_do_not_see_each_other(store: StateStore, make: Ma
     one.prepare(flush)
     write(store, one, flush)
     assert two.read([b"a"]) == [None]
-    assert two.take_due(9, 9) == []
+    assert two.take_due(9, 9) is None
     one.reset()
     assert make(0).is_new
     assert make(0).read([b"a"]) == [None]
@@ -133,7 +166,7 @@ def test_a_restore_replaces_deletes_and_sets_timers(store: StateStore, make: Mak
     records = pl.DataFrame({"key": [b"a", b"b", b"c"], "value": [b"7", None, b"9"]})
     table.restore(records, pl.DataFrame({"due": [5], "key": [b"ann"]}), Marker("f", epoch=3, sequence=4))
     assert table.read([b"a", b"b", b"c"]) == [b"7", None, b"9"]
-    assert table.take_due(5, 5) == [(5, b"ann")]
+    assert rows(table.take_due(5, 5)) == [(5, b"ann")]
     assert make().marker == Marker("f", epoch=3, sequence=4)
 
 
