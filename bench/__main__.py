@@ -12,7 +12,19 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import aggregates, costs, freshness, memory, reports, restore, throughput, training
+from bench import (
+    aggregates,
+    backlog,
+    costs,
+    falling,
+    freshness,
+    memory,
+    reports,
+    restore,
+    throughput,
+    training,
+    two_workers,
+)
 from bench.compare import ENGINES, compare, table
 from bench.machine import Machine, ground
 from bench.measuring import Spread
@@ -70,8 +82,20 @@ def _workloads(addresses: Addresses, given: argparse.Namespace) -> Result:
 
 
 def _freshness(addresses: Addresses, given: argparse.Namespace) -> Result:
-    found = [freshness.run(addresses, rate, 20.0) for rate in (2_000, 5_000, 20_000)]
-    return [*freshness.HEAD, *map(freshness.line, found)], [vars(f) for f in found]
+    found = freshness.run(addresses, max(60.0 * given.scale, 12.0))
+    return [*freshness.HEAD, *(f.line for f in found)], [f.data() for f in found]
+
+
+def _falling(addresses: Addresses, given: argparse.Namespace) -> Result:
+    found = falling.run(addresses, int(1_000_000 * given.scale))
+    return [*falling.HEAD, falling.line(found)], vars(found)
+
+
+def _backlog(addresses: Addresses, given: argparse.Namespace) -> Result:
+    found = [(b, backlog.run(addresses, b, given.scale)) for b in (backlog.LONG, backlog.LARGE)]
+    return [*backlog.HEAD, *(backlog.line(b, w) for b, w in found)], [
+        {"title": b.title, **vars(w)} for b, w in found
+    ]
 
 
 def _memory(addresses: Addresses, given: argparse.Namespace) -> Result:
@@ -82,6 +106,7 @@ def _memory(addresses: Addresses, given: argparse.Namespace) -> Result:
 
 def _restore(addresses: Addresses, given: argparse.Namespace) -> Result:
     found = [restore.run(addresses, windows) for windows in (1, 3)]
+    found.append(restore.full(addresses, int(restore.ENTITIES * given.scale)))
     return [*restore.HEAD, *(r.line for r in found)], [vars(r) for r in found]
 
 
@@ -104,17 +129,8 @@ def _costs(addresses: Addresses, given: argparse.Namespace) -> Result:
 
 
 def _two_workers(addresses: Addresses, given: argparse.Namespace) -> Result:
-    one, two = costs.two_workers(addresses, int(4_000_000 * given.scale), given.runs)
-    a, b = Spread.of(r.wall for r in one), Spread.of(r.wall for r in two)
-    rows = [
-        "| workers | events/s | events/CPU-s |",
-        "|---|---|---|",
-        f"| one | {a.text()} | {Spread.of(r.cpu for r in one).text()} |",
-        f"| two | {b.text()} | {Spread.of(r.cpu for r in two).text()} |",
-        "",
-        f"{b.median / a.median:.2f} times one.",
-    ]
-    return rows, {"one": [vars(r) for r in one], "two": [vars(r) for r in two]}
+    found = two_workers.run(addresses, int(4_000_000 * given.scale), given.runs)
+    return two_workers.table(found), [vars(r) for r in found]
 
 
 def _history(addresses: Addresses, given: argparse.Namespace) -> Result:
@@ -144,6 +160,8 @@ SECTIONS: dict[str, Callable[[Addresses, argparse.Namespace], Result]] = {
     "history": _history,
     "two-workers": _two_workers,
     "freshness": _freshness,
+    "falling": _falling,
+    "backlog": _backlog,
     "memory": _memory,
     "restore": _restore,
     "costs": _costs,
