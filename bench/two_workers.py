@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import projects
-from bench.measuring import TICKS, Rate, Spread, cpu_of
+from bench.measuring import Rate, Spread, busy, cpu_of
 from bench.peers.engine import W1, Count, Job, Running, Windows
 from bench.peers.headrace import Headrace, folder
 from bench.peers.running import timed
@@ -142,9 +142,3 @@ class Several(Running):
     def stop(self) -> None:
         for p in self._processes:
             p.stop()
-
-
-def busy() -> float:
-    """CPU seconds that the machine has spent on processes and interrupts since it started, idling left out."""
-    fields = list(map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]))
-    return (sum(fields) - fields[3] - fields[4] - fields[7]) / TICKS

@@ -17,6 +17,6 @@ from bench.freshness import RATES, Freshness, reached
     ],
 )
 def test_a_row_says_which_target_was_missed(p50: float, p99: float, said: str) -> None:
-    found = Freshness(RATES[1], 6_000, p50, p99, 200.0, 3.0, 0.5)
+    found = Freshness(RATES[1], 6_000, p50, p99, 200.0, 3.0, 0.5, 0.01)
     assert reached(found) == said
     assert found.line.endswith(f"| 90 and 160: {said} |")
