@@ -43,7 +43,7 @@ RATES = (
 
 @dataclass(frozen=True)
 class Freshness:
-    """Milliseconds from produce to readable; the producer's own delay at worst (ms); the cores that the worker used, and
+    """Milliseconds from produce to readable; the producer's own delay at worst (ms); cores that the worker used, and
     what others used of the one that it is pinned to: more than a few hundredths, and the machine was not quiet.
     """
 
