@@ -1,6 +1,6 @@
 """Run the benchmarks, write docs/performance.md and JSON beside it.
 
-    python -m bench [--only peers w1 w1-lz4 ...] [--runs 3] [--scale 1.0] [--engines headrace kafka-streams ...]
+    python -m bench [--only peers w1 w1-lz4 ...] [--runs 3] [--more] [--scale 1.0] [--engines ...]
 
 Components are those of `make stack` if it is up, else started here. The engine that is measured is pinned to the first
 core; broker, Redis and this process to the second.
@@ -35,7 +35,7 @@ from tests.stack.whole import Addresses
 Result = tuple[list[str], object]
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", nargs="*", choices=[*sections(), *WORKLOADS], default=sections())
     parser.add_argument(
@@ -43,6 +43,7 @@ def main() -> None:
     )
     parser.add_argument("--runs", type=int, default=3, help="runs of each engine or workload")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the usual number of events")
+    parser.add_argument("--more", action="store_true", help="add peers' runs to those that the report has")
     parser.add_argument("--no-write", action="store_true", help="print the tables, leave the page alone")
     given = parser.parse_args()
     given.workloads = [w for w in WORKLOADS if w in given.only] or list(WORKLOADS)
@@ -50,12 +51,19 @@ def main() -> None:
     if "workloads" not in chosen and any(w in WORKLOADS for w in given.only):
         chosen.append("workloads")
     command = " ".join(["python -m bench", *sys.argv[1:]])
+    failed = []
     for section in chosen:
         machine = Machine.here()
-        lines, data = _run(section, given)
+        try:
+            lines, data = _run(section, given)
+        except (RuntimeError, OSError, ValueError, AssertionError) as error:
+            print(f"{section}: no figures: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            failed.append(section)
+            continue
         print(f"\n{section}\n", *lines, sep="\n", flush=True)
         if not given.no_write:
             reports.write(section, command, machine, lines, data)
+    return 1 if failed else 0
 
 
 def _run(section: str, given: argparse.Namespace) -> Result:
@@ -69,6 +77,8 @@ def _peers(task: Task) -> Callable[[Addresses, argparse.Namespace], Result]:
     def section(addresses: Addresses, given: argparse.Namespace) -> Result:
         engines = [e() for e in ENGINES if e.name in given.engines]
         entries = compare(addresses, task, engines, given.runs, given.scale)
+        for entry in entries if given.more else ():
+            entry.earlier(reports.earlier(f"peers-{task.name}") or [])
         return [*table(entries), "", *(f"- {e.engine.name}: {e.version}" for e in entries if e.version)], [
             e.data() for e in entries
         ]
@@ -174,4 +184,4 @@ def sections() -> Sequence[str]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
