@@ -49,9 +49,10 @@ format: setup  ## let ruff format and mend what it can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup  ## Headrace and its peers on one broker, then workloads, freshness, memory, restore; writes docs/performance.md
+bench: setup  ## Headrace and its peers on one broker, every other figure, profile and plots; writes docs/performance.md
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.profile
+	@$(MAKE) plots
 
 bench-quick: setup  ## under ten minutes: warns when W1 fell by a fifth against yardsticks of the same run
 	@$(BIN)/python -m bench.quick

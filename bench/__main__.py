@@ -1,6 +1,6 @@
 """Run the benchmarks, write docs/performance.md and JSON beside it.
 
-    python -m bench [--only peers w1 w1-lz4 ...] [--runs 3] [--scale 1.0] [--engines headrace kafka-streams ...]
+    python -m bench [--only peers w1 w1-lz4 ...] [--runs 3] [--more] [--scale 1.0] [--engines ...]
 
 Components are those of `make stack` if it is up, else started here. The engine that is measured is pinned to the first
 core; broker, Redis and this process to the second.
@@ -12,7 +12,19 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from bench import aggregates, costs, freshness, memory, reports, restore, throughput, training
+from bench import (
+    aggregates,
+    backlog,
+    costs,
+    falling,
+    freshness,
+    memory,
+    reports,
+    restore,
+    throughput,
+    training,
+    two_workers,
+)
 from bench.compare import ENGINES, compare, table
 from bench.machine import Machine, ground
 from bench.measuring import Spread
@@ -23,7 +35,7 @@ from tests.stack.whole import Addresses
 Result = tuple[list[str], object]
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", nargs="*", choices=[*sections(), *WORKLOADS], default=sections())
     parser.add_argument(
@@ -31,6 +43,7 @@ def main() -> None:
     )
     parser.add_argument("--runs", type=int, default=3, help="runs of each engine or workload")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the usual number of events")
+    parser.add_argument("--more", action="store_true", help="add peers' runs to those that the report has")
     parser.add_argument("--no-write", action="store_true", help="print the tables, leave the page alone")
     given = parser.parse_args()
     given.workloads = [w for w in WORKLOADS if w in given.only] or list(WORKLOADS)
@@ -38,12 +51,19 @@ def main() -> None:
     if "workloads" not in chosen and any(w in WORKLOADS for w in given.only):
         chosen.append("workloads")
     command = " ".join(["python -m bench", *sys.argv[1:]])
+    failed = []
     for section in chosen:
         machine = Machine.here()
-        lines, data = _run(section, given)
+        try:
+            lines, data = _run(section, given)
+        except (RuntimeError, OSError, ValueError, AssertionError) as error:
+            print(f"{section}: no figures: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            failed.append(section)
+            continue
         print(f"\n{section}\n", *lines, sep="\n", flush=True)
         if not given.no_write:
             reports.write(section, command, machine, lines, data)
+    return 1 if failed else 0
 
 
 def _run(section: str, given: argparse.Namespace) -> Result:
@@ -57,6 +77,8 @@ def _peers(task: Task) -> Callable[[Addresses, argparse.Namespace], Result]:
     def section(addresses: Addresses, given: argparse.Namespace) -> Result:
         engines = [e() for e in ENGINES if e.name in given.engines]
         entries = compare(addresses, task, engines, given.runs, given.scale)
+        for entry in entries if given.more else ():
+            entry.earlier(reports.earlier(f"peers-{task.name}") or [])
         return [*table(entries), "", *(f"- {e.engine.name}: {e.version}" for e in entries if e.version)], [
             e.data() for e in entries
         ]
@@ -70,8 +92,20 @@ def _workloads(addresses: Addresses, given: argparse.Namespace) -> Result:
 
 
 def _freshness(addresses: Addresses, given: argparse.Namespace) -> Result:
-    found = [freshness.run(addresses, rate, 20.0) for rate in (2_000, 5_000, 20_000)]
-    return [*freshness.HEAD, *map(freshness.line, found)], [vars(f) for f in found]
+    found = freshness.run(addresses, max(60.0 * given.scale, 12.0))
+    return [*freshness.HEAD, *(f.line for f in found)], [f.data() for f in found]
+
+
+def _falling(addresses: Addresses, given: argparse.Namespace) -> Result:
+    found = falling.run(addresses, int(1_000_000 * given.scale))
+    return [*falling.HEAD, falling.line(found)], vars(found)
+
+
+def _backlog(addresses: Addresses, given: argparse.Namespace) -> Result:
+    found = [(b, backlog.run(addresses, b, given.scale)) for b in (backlog.LONG, backlog.LARGE)]
+    return [*backlog.HEAD, *(backlog.line(b, w) for b, w in found)], [
+        {"title": b.title, **vars(w)} for b, w in found
+    ]
 
 
 def _memory(addresses: Addresses, given: argparse.Namespace) -> Result:
@@ -82,6 +116,7 @@ def _memory(addresses: Addresses, given: argparse.Namespace) -> Result:
 
 def _restore(addresses: Addresses, given: argparse.Namespace) -> Result:
     found = [restore.run(addresses, windows) for windows in (1, 3)]
+    found.append(restore.full(addresses, int(restore.ENTITIES * given.scale)))
     return [*restore.HEAD, *(r.line for r in found)], [vars(r) for r in found]
 
 
@@ -104,17 +139,8 @@ def _costs(addresses: Addresses, given: argparse.Namespace) -> Result:
 
 
 def _two_workers(addresses: Addresses, given: argparse.Namespace) -> Result:
-    one, two = costs.two_workers(addresses, int(4_000_000 * given.scale), given.runs)
-    a, b = Spread.of(r.wall for r in one), Spread.of(r.wall for r in two)
-    rows = [
-        "| workers | events/s | events/CPU-s |",
-        "|---|---|---|",
-        f"| one | {a.text()} | {Spread.of(r.cpu for r in one).text()} |",
-        f"| two | {b.text()} | {Spread.of(r.cpu for r in two).text()} |",
-        "",
-        f"{b.median / a.median:.2f} times one.",
-    ]
-    return rows, {"one": [vars(r) for r in one], "two": [vars(r) for r in two]}
+    found = two_workers.run(addresses, int(4_000_000 * given.scale), given.runs)
+    return two_workers.table(found), [vars(r) for r in found]
 
 
 def _history(addresses: Addresses, given: argparse.Namespace) -> Result:
@@ -144,6 +170,8 @@ SECTIONS: dict[str, Callable[[Addresses, argparse.Namespace], Result]] = {
     "history": _history,
     "two-workers": _two_workers,
     "freshness": _freshness,
+    "falling": _falling,
+    "backlog": _backlog,
     "memory": _memory,
     "restore": _restore,
     "costs": _costs,
@@ -156,4 +184,4 @@ def sections() -> Sequence[str]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from bench.events import Columns, columns
 from bench.measuring import Rate, Spread, TooShortError
@@ -42,6 +43,14 @@ class Entry:
     problem: str = ""
     rates: list[Rate] = field(default_factory=list)
     loads: list[float] = field(default_factory=list)
+
+    def earlier(self, data: Iterable[Mapping[str, Any]]) -> None:
+        """Put the runs of an earlier report before these, if it has any of this engine in this version."""
+        for found in data:
+            if (found["engine"], found["version"]) == (self.engine.name, self.version):
+                runs = [dict(run) for run in found["runs"]]
+                self.loads[:0] = [run.pop("load") for run in runs]
+                self.rates[:0] = [Rate(**run) for run in runs]
 
     def data(self) -> dict[str, object]:
         """For JSON."""
@@ -74,6 +83,7 @@ def compare(
     topic = f"{task.name}_{time.time_ns()}"
     if n:
         fill(_kafka(addresses), topic, n, Shape(users=USERS))
+    _say(f"{task.name}: answers are checked, {len(ready)} engines are timed")
     for number in range(runs):
         for entry in ready if number % 2 == 0 else reversed(ready):
             _time(addresses, task, entry, topic, scale)

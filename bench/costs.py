@@ -1,4 +1,4 @@
-"""What is measured once and not by the event: start-up, definitions, idling, two workers, history."""
+"""What is measured once and not by the event: start-up, definitions, idling, history."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ import redis
 from bench import projects
 from bench.events import columns, datums, keys, partitions
 from bench.measuring import Rate, Spread, cpu_of
-from bench.peers.engine import W1, Count, Job, Running, Windows
+from bench.peers.engine import W1, Count, Job, Running
 from bench.peers.headrace import Headrace, folder, root
 from bench.peers.running import timed
-from bench.process import Process, environment, metric
+from bench.process import Process, environment
 from bench.topics import Shape, fill
+from bench.two_workers import Several
 from tests.stack.kafka import create_topic
 from tests.stack.whole import Addresses
 
@@ -76,54 +77,28 @@ def idle_share(addresses: Addresses, seconds: float = 20.0) -> float:
             return (cpu_of(worker.pid) - before) / (time.perf_counter() - begun)
 
 
-def two_workers(addresses: Addresses, n: int, runs: int) -> tuple[list[Rate], list[Rate]]:
-    """One worker on the first core, and two on two, in turn; the broker and Redis run where there is room."""
-    assert addresses.kafka is not None
-    topic = f"two_{time.time_ns()}"
-    fill(addresses.kafka, topic, n, Shape())
-    found: tuple[list[Rate], list[Rate]] = ([], [])
-    for _ in range(runs):
-        for k, engine in enumerate((Headrace(), Pair())):
-            with folder() as place:
-                job = Job(addresses, f"{topic}", W1, n, Path(place))
-                found[k].append(timed(engine, job))
-    return found
+HISTORY = 3_000_000
+"""Events that history's rate takes at the least: it is told by commits, of half a million each."""
 
 
 def history_rate(addresses: Addresses, n: int) -> Rate:
-    """Events a second to Parquet (zstd) on local disk, from the commits of the Delta table."""
+    """Events a second to Parquet (zstd) on local disk, from the commits of the Delta table.
+
+    The last tenth does not count: a commit that is not full waits for its minute.
+    """
     assert addresses.kafka is not None
+    n = max(n, HISTORY)
     topic = f"history_{time.time_ns()}"
     fill(addresses.kafka, topic, n, Shape())
     with folder() as place:
-        return timed(History(), Job(addresses, topic, W1, n, Path(place)))
-
-
-class Pair(Headrace):
-    """Two workers of one project, each on a core of its own."""
-
-    name = "headrace-two"
-
-    def start(self, job: Job) -> Running:
-        config = projects.write(job.folder, "w1", job.topic, job.topic)
-        return _Several(
-            [
-                Process(
-                    "worker",
-                    config,
-                    environment(job.addresses, HEADRACE_STATE__DIR=str(job.folder / f"state-{core}")),
-                    core,
-                )
-                for core in (0, 1)
-            ]
-        )
+        return timed(History(), Job(addresses, topic, W1, int(0.9 * n), Path(place)))
 
 
 class History(Headrace):
     """`headrace history`."""
 
     name = "headrace-history"
-    share = (0.2, 1.0)
+    share = (0.15, 1.0)
 
     def start(self, job: Job) -> Running:
         config = projects.write(job.folder, "w1", job.topic, job.topic)
@@ -134,30 +109,7 @@ class History(Headrace):
         return _Committed(process, uri / job.topic / "sources" / "txn" / "_delta_log")
 
 
-class _Several(Running):
-    def __init__(self, processes: list[Process]) -> None:
-        self._processes = processes
-
-    def pids(self) -> list[int]:
-        return [p.pid for p in self._processes]
-
-    def count(self) -> Count | None:
-        for p in self._processes:
-            p.check()
-        texts = [p.metrics() or "" for p in self._processes]
-        events = sum(metric(t, "headrace_events_total") for t in texts)
-        emitted = sum(metric(t, "headrace_entities_written_total") for t in texts)
-        return Count(time.monotonic(), events, emitted) if events else None
-
-    def windows(self) -> Windows | None:
-        return None
-
-    def stop(self) -> None:
-        for p in self._processes:
-            p.stop()
-
-
-class _Committed(_Several):
+class _Committed(Several):
     """Counts what the commits of a Delta table hold."""
 
     def __init__(self, process: Process, log: Path) -> None:

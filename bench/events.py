@@ -13,6 +13,7 @@ It puts nothing on a topic: that is `bench.topics`.
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ PADDED: dict[str, Any] = {
 """The event with one more field, which makes it wider."""
 
 T0 = 1_699_999_980_000  # a whole minute, ms
+APART = 1.2  # ms from one event to the next
 PARTITIONS = 4
 SLICE = 200_000  # events encoded at once
 
@@ -83,7 +85,7 @@ def columns(n: int, users: int, skew: Skew = "zipf", seed: int = 1) -> Columns:
     merchants = random.integers(0, 5000, n)
     amounts = np.round(random.gamma(2, 30, n), 2)
     jitter = random.integers(-20, 21, n)
-    return Columns(who, merchants, amounts, T0 + 20 + (np.arange(n) * 1.2).astype(np.int64) + jitter)
+    return Columns(who, merchants, amounts, T0 + 20 + (np.arange(n) * APART).astype(np.int64) + jitter)
 
 
 def user(number: int) -> str:
@@ -124,6 +126,19 @@ def datums(events: Columns, pad: int = 0) -> Iterator[bytes]:
         with_device = _rows([*head, _same(b"\x02\x06ios", len(i)), *end])
         for k, number in enumerate(i.tolist()):
             yield with_device[k] if number % 3 else without[k]
+
+
+def datum(number: int, who: bytes, at: bytes) -> bytes:
+    """The datum of event `number` of a user (nine bytes of id) under SCHEMA; `at` is `encoded` event time."""
+    return b"\x1ae%012d\x12%b%b%b\x01\x02" % (number, who, _LIVE, at)
+
+
+def encoded(at: int) -> bytes:
+    """An event time (ms) as `datum` wants it."""
+    return _time(np.array([at])).tobytes()
+
+
+_LIVE = b"\x0cm00001" + struct.pack("<d", 1.5) + b"\x06EUR\x04DE\x00"
 
 
 def _rows(parts: list[NDArray[np.uint8]]) -> list[bytes]:

@@ -109,6 +109,15 @@ def cpu_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def busy(core: int | None = None) -> float:
+    """CPU seconds that a core, or all of them, has spent on processes and interrupts since the machine started."""
+    name = "cpu" if core is None else f"cpu{core}"
+    rows = map(str.split, Path("/proc/stat").read_text().splitlines())
+    fields = next([int(x) for x in row[1:9]] for row in rows if row[0] == name)
+    idle, waiting, stolen = fields[3], fields[4], fields[7]
+    return (sum(fields) - idle - waiting - stolen) / TICKS
+
+
 def rss_of(pid: int, *, peak: bool = False) -> float:
     """Resident megabytes of a process, or the most it ever had; 0 if it has ended."""
     try:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bench.machine import Machine
 
@@ -30,6 +31,12 @@ def replaced(page: str, section: str, lines: Sequence[str]) -> str:
             f"docs/performance.md: expected one `<!-- bench: {section} -->` ... `{_END}`, got {count}"
         )
     return out
+
+
+def earlier(section: str) -> Any:
+    """The data of the section's last report; None if there is none."""
+    path = REPORTS / f"{section}.json"
+    return json.loads(path.read_text())["data"] if path.exists() else None
 
 
 def write(section: str, command: str, machine: Machine, lines: Sequence[str], data: object) -> None:

@@ -10,11 +10,12 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from aiokafka import TopicPartition
 
@@ -22,6 +23,8 @@ from bench.machine import ENGINE
 from bench.measuring import pin
 from bench.panes import flushes, plan
 from headrace.panes import ViewCore
+from headrace.panes.heads import entity_of
+from headrace.plan import ViewPlan
 from tables.cache import RecordCache
 from tables.kafka.changelog import ChangelogReader
 from tables.kafka.producer import Outputs, Records, TransactionalProducer, record
@@ -35,11 +38,19 @@ from tests.stack.whole import Addresses
 FINGERPRINT = "bench"
 
 
+ENTITIES, PANES, FULL = 1_000_000, 10, "ten panes"
+"""A million entities of ten panes: what was asked for."""
+SECONDS, MB = 20.0, 100.0
+"""Seconds for these, and megabytes of changelog a second on one core."""
+SLICE = 50_000  # entities of one flush
+
+
 @dataclass(frozen=True)
 class Rate:
-    """`records` of `nbytes` together, restored in `cpu` and `wall` seconds."""
+    """`records` of `nbytes` together, which hold `entities`, restored in `cpu` and `wall` seconds."""
 
-    windows: int
+    state: str
+    entities: int
     records: int
     nbytes: int
     cpu: float
@@ -50,36 +61,75 @@ class Rate:
         """A row of the report."""
         mb = self.nbytes / 1e6
         return (
-            f"| {self.windows} | {self.records:,} | {self.nbytes / self.records:.0f} | "
-            f"{self.records / self.cpu:,.0f} | {mb / self.cpu:.0f} | "
-            f"{self.records / self.wall:,.0f} | {mb / self.wall:.0f} |"
+            f"| {self.state} | {self.entities:,} | {self.records:,} | {self.nbytes / self.records:.0f} "
+            f"| {self.cpu:.1f} | {self.wall:.1f} | {self.records / self.cpu:,.0f} | {mb / self.cpu:.0f} "
+            f"| {mb / self.wall:.0f} | {asked(self)} |"
         )
 
 
 HEAD = [
+    "Restore of one changelog partition into an empty state folder, by a process on a core of its own:",
     "",
-    "Restore of one changelog partition into an empty state folder:",
-    "",
-    "| windows | records | bytes each | records/CPU-s | MB/CPU-s | records/s wall | MB/s wall |",
-    "|---|---|---|---|---|---|---|",
+    "| state | entities | records | bytes each | CPU s | wall s | records/CPU-s | MB/CPU-s | MB/s wall | asked for |",
+    "|---|---|---|---|---|---|---|---|---|---|",
 ]
+
+
+def asked(r: Rate) -> str:
+    """Whether the targets were reached. That of seconds is for ENTITIES with full panes, and scales with them."""
+    fast = "reached" if r.nbytes / 1e6 / r.wall >= MB else "not reached"
+    said = f"{MB:.0f} MB/s: {fast}"
+    if r.state == FULL:
+        most = SECONDS * r.entities / ENTITIES
+        said += f"; {most:g} s: {'reached' if r.wall <= most else 'not reached'}"
+    return said
 
 
 def run(addresses: Addresses, windows: int, count: int = 12) -> Rate:
     """Fill a changelog with `count` flushes of a view with so many windows, and restore it."""
     install()
-    return asyncio.run(_run(addresses.kafka, windows, count))
-
-
-async def _run(bootstrap: str | None, windows: int, count: int) -> Rate:
-    assert bootstrap is not None
     view = plan(windows)
+    title = f"{windows} window{'s' if windows > 1 else ''}, {count} flushes of 100,000 events"
+    return asyncio.run(_run(addresses.kafka, view, title, flushes(view, "uniform", count)))
+
+
+def full(addresses: Addresses, entities: int = ENTITIES) -> Rate:
+    """Fill a changelog with so many entities, each with PANES panes of a rolling hour, and restore it."""
+    install()
+    view = plan(2)
+    return asyncio.run(_run(addresses.kafka, view, FULL, full_panes(view, entities)))
+
+
+def full_panes(view: ViewPlan, entities: int) -> Iterator[tuple[pl.DataFrame, int]]:
+    """Flushes of SLICE entities each, with an event in each of PANES minutes, and the clock of each flush."""
+    random = np.random.default_rng(7)
+    begin = 1_700_000_040_000_000  # a whole minute, us
+    for start in range(0, entities, SLICE):
+        ids = np.repeat(np.arange(start, min(start + SLICE, entities)), PANES)
+        at = begin + 60_000_000 * (np.arange(len(ids)) % PANES)
+        names = pl.select(pl.format("user-{}", pl.Series(ids).cast(pl.String).str.zfill(7))).to_series()
+        rows = pl.DataFrame(
+            {
+                "_partition": pl.Series(np.zeros(len(ids)), dtype=pl.Int32),
+                "_key": names,
+                "_event_time": at,
+                "_order": start * PANES + np.arange(len(ids)),
+                **{name: np.round(random.random(len(ids)) * 100, 2) for name in view.inputs},
+            }
+        )
+        yield rows, begin + 60_000_000 * PANES
+
+
+async def _run(
+    bootstrap: str | None, view: ViewPlan, title: str, given: Iterable[tuple[pl.DataFrame, int]]
+) -> Rate:
+    assert bootstrap is not None
     core = ViewCore(view, clock="event")
     topic = f"restore{time.time_ns()}"
     topics = Topics({"bootstrap.servers": bootstrap, "log_level": 0}, embedded=False)
     topics.ensure({topic: (1, CHANGELOG)})
     options: dict[str, object] = {"bootstrap_servers": [bootstrap]}
-    expected = await _fill(options, topic, core, flushes(view, "uniform", count))
+    expected, count = await _fill(options, topic, core, given)
     with tempfile.TemporaryDirectory() as folder, _on_a_core_of_its_own():
         store = StateStore(Path(folder), "bench", changelogged=True)
         table = TablePartition(store, RecordCache(1 << 20), "w@1", 0, topic, FINGERPRINT)
@@ -87,7 +137,8 @@ async def _run(bootstrap: str | None, windows: int, count: int) -> Rate:
         cpu, wall = time.process_time(), time.perf_counter()
         restored = await reader.restore(table, core.timers_of)
         rate = Rate(
-            windows,
+            title,
+            sum(entity_of(key) is not None for key in expected),
             restored.records,
             restored.nbytes,
             time.process_time() - cpu,
@@ -112,8 +163,9 @@ def _on_a_core_of_its_own() -> Iterator[None]:
 
 
 async def _fill(
-    options: dict[str, object], topic: str, core: ViewCore, given: list[tuple[pl.DataFrame, int]]
-) -> dict[bytes, bytes]:
+    options: dict[str, object], topic: str, core: ViewCore, given: Iterable[tuple[pl.DataFrame, int]]
+) -> tuple[dict[bytes, bytes], int]:
+    """The state after all flushes, and how many these were."""
     state: dict[bytes, bytes] = {}
     producer = TransactionalProducer(options, topic)
     await producer.open()
@@ -133,4 +185,4 @@ async def _fill(
         }
         await producer.write(outputs)
     await producer.close()
-    return state
+    return state, marker.sequence

@@ -7,15 +7,17 @@ is.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import httpx
 import numpy as np
 from confluent_kafka import Producer
 
-from bench.events import PADDED, PARTITIONS, SCHEMA, Columns, Skew, columns, datums, keys, partitions
+from bench.events import APART, PADDED, PARTITIONS, SCHEMA, Columns, Skew, columns, datums, keys, partitions
 from tests.stack.kafka import create_topic
 
 Compression = Literal["none", "lz4", "zstd", "snappy", "gzip"]
@@ -49,6 +51,37 @@ def good(shape: Shape, n: int) -> int:
 
 def fill(bootstrap: str, topic: str, n: int, shape: Shape, registry: str | None = None) -> None:
     """Make `topic` and fill it with `n` events. `registry` (its URL) is asked where the framing needs it."""
+    with _producing(bootstrap, topic, shape) as producer:
+        events = columns(n, shape.users, shape.skew)
+        _produce(producer, topic, events, shape, _values(events, topic, shape, registry), _Users(shape.users))
+
+
+def fill_long(bootstrap: str, topic: str, n: int, shape: Shape) -> None:
+    """The same a slice at a time, so that any number of events fits in memory. Bare Avro alone."""
+    with _producing(bootstrap, topic, shape) as producer:
+        users = _Users(shape.users)
+        for number, start in enumerate(range(0, n, slice_of(shape))):
+            events = columns(min(slice_of(shape), n - start), shape.users, shape.skew, seed=1 + number)
+            moved = replace(events, at=events.at + int(start * APART))
+            _produce(producer, topic, moved, shape, datums(moved, shape.pad), users)
+            print(f"{topic}: {start + len(moved):,} events produced", file=sys.stderr, flush=True)
+
+
+def slice_of(shape: Shape) -> int:
+    """Events that are made at once: each user as often as any other in one of these, where they are spread evenly."""
+    return max(shape.users, 1_000_000)
+
+
+class _Users:
+    """The record key and the partition of each user."""
+
+    def __init__(self, count: int) -> None:
+        self.names, self.places = keys(count), partitions(count)
+
+
+@contextmanager
+def _producing(bootstrap: str, topic: str, shape: Shape) -> Iterator[Producer]:
+    """A producer onto a topic that is made; what was produced is there afterwards."""
     create_topic(bootstrap, topic, PARTITIONS, {"retention.ms": "-1", "retention.bytes": "-1"})
     producer = Producer(
         {
@@ -61,20 +94,30 @@ def fill(bootstrap: str, topic: str, n: int, shape: Shape, registry: str | None 
             "queue.buffering.max.kbytes": 1 << 20,
         }
     )
-    events = columns(n, shape.users, shape.skew)
-    names, places = keys(shape.users), partitions(shape.users)
+    yield producer
+    if producer.flush(120):
+        raise RuntimeError(f"{topic}: the broker did not take all events")
+
+
+def _produce(
+    producer: Producer, topic: str, events: Columns, shape: Shape, values: Iterable[bytes], users: _Users
+) -> None:
     headers = [(f"trace-{k}", b"0123456789abcdef") for k in range(shape.headers)] or None
-    values = _values(events, topic, shape, registry)
     rows = zip(events.users.tolist(), events.at.tolist(), values, strict=True)
     for i, (who, at, value) in enumerate(rows):
         if shape.poison and i % shape.poison == 0:
             value = value[:-1]
-        key = names[who] if shape.keyed else None
-        producer.produce(topic, value, key, partition=places[who], timestamp=at, headers=headers)
+        key = users.names[who] if shape.keyed else None
+        while True:
+            try:
+                producer.produce(
+                    topic, value, key, partition=users.places[who], timestamp=at, headers=headers
+                )
+                break
+            except BufferError:  # the broker is slower than we are
+                producer.poll(0.1)
         if i % 2000 == 0:
             producer.poll(0)
-    if producer.flush(120):
-        raise RuntimeError(f"{topic}: the broker did not take all events")
 
 
 def _values(events: Columns, topic: str, shape: Shape, registry: str | None) -> Iterable[bytes]:
