@@ -16,7 +16,7 @@ from headrace.errors import StateError
 from headrace.offline.caring import first_kept, in_order, key_of
 from headrace.offline.sources import DeltaEvents, require_since
 from tests.integration.jobs_process import run_jobs
-from tests.integration.test_training_set import FEATURES, table
+from tests.integration.shop import FEATURES, configured, table
 
 NOW = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 USERS = [f"u{i:04d}" for i in range(2_000)]
@@ -24,12 +24,7 @@ USERS = [f"u{i:04d}" for i in range(2_000)]
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    (tmp_path / "config" / "features").mkdir(parents=True)
-    (tmp_path / "config" / "features" / "spend.py").write_text(FEATURES)
-    (tmp_path / "config" / "headrace.toml").write_text(
-        'project = "shop"\n[history]\nuri = "lake"\n[state]\ndir = "state"\n'
-    )
-    return tmp_path / "config"
+    return configured(tmp_path, FEATURES)
 
 
 @pytest.fixture
