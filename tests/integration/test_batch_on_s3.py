@@ -54,6 +54,7 @@ def put(path: str, name: str, payments: list[tuple[str, float, float]], s3: S3) 
 
 @pytest.fixture(params=["parquet", "delta"])
 def path(request: pytest.FixtureRequest, s3: S3) -> str:
+    """Where the source's first events are."""
     made = f"s3://lake/{request.node.name.replace('[', '/').replace(']', '')}/{request.param}"
     put(made, "a", FIRST, s3)
     return made
@@ -111,3 +112,17 @@ def test_files_on_s3_are_refreshed_online_and_offline(
         assert [row[name] for row in kept] == wanted[name].to_list()
         served = store.multi_get_online_features("spend", list(users), [name])
         assert [row[name] for row in served] == wanted[name].to_list()
+
+
+@pytest.mark.parametrize("path", ["parquet"], indirect=True)
+@pytest.mark.parametrize("store", ["local"], indirect=True)
+def test_a_file_or_a_glob_on_s3_is_a_source_too(
+    store: hr.FeatureStore, path: str, s3: S3, tmp_path: Path
+) -> None:
+    put(path, "b", SECOND, s3)
+    features = tmp_path / "config" / "features" / "spend.py"
+    for name, count in (("/*.parquet", 3), ("/b.parquet", 1), ("/a*", 2)):
+        features.write_text(FEATURES.format(path=path + name))
+        with hr.FeatureStore(tmp_path / "config", settings=store.settings) as again:
+            got = again.training_set(spine(NOW, "ann"), "spend:paid_ever")
+            assert got["paid_ever"].to_list() == [count]

@@ -102,15 +102,28 @@ def test_no_event_of_the_future_changes_a_value(store: hr.FeatureStore, history:
         ).to_list() == at_the_end.to_list()
 
 
-def test_a_batch_source_is_read_where_its_files_are(store: hr.FeatureStore, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "rates"),
+    [
+        ("../rates", [0.1, None, 0.8, None]),
+        ("../rates/*.parquet", [0.1, None, 0.8, None]),
+        ("../rates/1.parquet", [0.1, None, 0.1, None]),
+        ("../rates/[2-9].parquet", [None, None, 0.8, None]),
+    ],
+    ids=["folder", "glob", "file", "glob of some"],
+)
+def test_a_batch_source_is_read_where_its_files_are(
+    config: Path, tmp_path: Path, path: str, rates: list[float | None]
+) -> None:
     (tmp_path / "rates").mkdir()
     for day in (1, 8):
         frame = pl.DataFrame(
             {"user": ["u1"], "day": [T0.replace(tzinfo=None) + timedelta(days=day)], "rate": [day / 10]}
         )
         frame.write_parquet(tmp_path / "rates" / f"{day}.parquet")
-    got = store.training_set(SPINE, ["rated:rate"])
-    assert got["rate"].to_list() == [0.1, None, 0.8, None]
+    (config / "features" / "spend.py").write_text(FEATURES.replace('path="../rates"', f'path="{path}"'))
+    with hr.FeatureStore(config) as store:
+        assert store.training_set(SPINE, ["rated:rate"])["rate"].to_list() == rates
 
 
 def test_a_source_without_history_is_told(store: hr.FeatureStore) -> None:
