@@ -25,7 +25,7 @@ from headrace.errors import HeadraceError, StateError
 from headrace.history.access import options_of
 from headrace.history.storage import table_uri
 from headrace.history.upkeep import is_kept
-from headrace.offline.caring import care
+from headrace.offline.caring import Cared, care, care_for_values
 from headrace.offline.jobs import Record, folder_of, run
 from headrace.offline.submitting import refresh_record, refreshes, work_of
 
@@ -65,6 +65,7 @@ class Jobs:
         self._refreshed = [v for v in views if isinstance(v.source, BatchSource) and v.refresh is not None]
         self._verified = [v for v in views if isinstance(v.source, StreamSource) and v.online]
         self._kept = [s for s in store.project.sources.values() if isinstance(s, StreamSource)]
+        self._written = [v for v in views if v.offline]
         self._care_every = care_every
         self._cadences = [Cadence(store, v) for v in views if v.materialize is not None]
         self._waiting = {c.name for c in self._cadences}
@@ -82,6 +83,7 @@ class Jobs:
         self._failures: set[str] = set()
         self._looked = False
         self._compared = True
+        self._ending = threading.Event()
         self.metrics = CollectorRegistry()
         self._lag = Gauge(
             "headrace_refresh_lag_seconds", "Since the last refresh began", ["view"], registry=self.metrics
@@ -125,7 +127,7 @@ class Jobs:
             self._add(f"refresh {view.id}", partial(self._refresh, view), every, _at(self._due(view)))
         for cadence in self._cadences:
             self._add(cadence.name, partial(self._materialize, cadence), cadence.every, _at(now_us()))
-        if self._kept:
+        if self._kept or self._written:
             self._waiting.add(ONCE)
             self._add(ONCE, self._care, self._care_every, _at(now_us()))
         self._add("look", self._look, LOOK, _at(now_us()), executor="looks")
@@ -138,6 +140,7 @@ class Jobs:
 
     def stop(self, patience: float) -> bool:
         """Start nothing more, and wait `patience` seconds for what runs. Whether all of it has ended."""
+        self._ending.set()
         self._scheduler.pause()
         for job in self._scheduler.get_jobs():
             job.remove()
@@ -170,19 +173,22 @@ class Jobs:
             self._scheduler.modify_job(f"refresh {view.id}", next_run_time=soon)
 
     def _materialize(self, cadence: Cadence) -> None:
-        """What is due of a view's instants. There may be more: `idle` waits for a look that finds nothing."""
-        record: Record | None = None
+        """What is due of a view's instants, one job after another until nothing is."""
+        more = True
 
         def work() -> None:
-            nonlocal record
+            nonlocal more
             record = cadence.record()
+            more = record is not None
             if record is not None:
                 self._run(record)
             if (lag := cadence.lag(now_us())) is not None:
                 self._behind.labels(cadence.view).set(lag / 1e6)
 
-        self._tried(cadence.name, work)
-        (self._waiting.discard if record is None else self._waiting.add)(cadence.name)
+        while more and not self._ending.is_set():
+            if not self._tried(cadence.name, work):
+                break
+        (self._waiting.add if more else self._waiting.discard)(cadence.name)
 
     def _run(self, record: Record) -> Record:
         try:
@@ -264,17 +270,23 @@ class Jobs:
         self._compared = True
 
     def _care(self) -> None:
-        """Retention, order and old versions of each source's history; one that fails keeps no other from it."""
+        """Retention, order and old versions of each source's history, and files of each view's values; one that fails
+        keeps no other from it."""
         store = self._store
         for source in self._kept:
-
-            def work(source: StreamSource = source) -> None:
-                done = care(store.project, store.settings, source, now_us())
-                if done:
-                    log.info("history of %s: %s", source.name, done.told())
-
-            self._tried(f"history of {source.name}", work)
+            self._cared(
+                f"history of {source.name}", partial(care, store.project, store.settings, source, now_us())
+            )
+        for view in self._written:
+            self._cared(f"values of {view.id}", partial(care_for_values, store.settings, view, now_us()))
         self._waiting.discard(ONCE)
+
+    def _cared(self, what: str, act: Callable[[], Cared | None]) -> None:
+        def work() -> None:
+            if done := act():
+                log.info("%s: %s", what, done.told())
+
+        self._tried(what, work)
 
     def _compare(self, view: FeatureView) -> None:
         found = self._store.verify(view, sample=self._sample, seed=self._seed)

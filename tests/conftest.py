@@ -37,7 +37,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
-        if {"components", "embedded", "stack"} & set(fixtures) and not item.get_closest_marker("integration"):
+        if {"components", "embedded", "s3", "stack"} & set(fixtures) and not item.get_closest_marker(
+            "integration"
+        ):
             item.add_marker(pytest.mark.integration)
     items.sort(key=lambda item: item.get_closest_marker("integration") is not None)
 

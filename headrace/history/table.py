@@ -30,12 +30,14 @@ TARGET_FILE_SIZE = 128 << 20
 
 WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=128 * 1024)
 
-_PROPERTIES: Mapping[str, str | None] = {
+PROPERTIES: Mapping[str, str | None] = {
     "delta.checkpointInterval": "20",  # The log is read anew for each commit.
     "delta.logRetentionDuration": "interval 30 days",
     "delta.deletedFileRetentionDuration": "interval 7 days",
     "delta.dataSkippingNumIndexedCols": "-1",  # All: the columns of ours stand behind the source's own.
 }
+"""Of every table of ours."""
+
 _ATTEMPTS = 10
 
 
@@ -85,7 +87,7 @@ class HistoryTable:
                 self.schema.arrow,
                 mode="ignore",
                 partition_by=[DATE],
-                configuration=_PROPERTIES,
+                configuration=PROPERTIES,
                 storage_options=self._options,
             )
 

@@ -6,8 +6,11 @@ only when it was dropped from the table, or left behind by a commit that failed,
 
 from __future__ import annotations
 
+from datetime import date
+
 from deltalake import DeltaTable
 
+from headrace.history.schema import DATE
 from headrace.history.storage import Options, named_errors
 from headrace.history.table import TARGET_FILE_SIZE, WRITER
 
@@ -21,17 +24,24 @@ def is_kept(uri: str, storage_options: Options | None = None) -> bool:
 
 
 def compact(
-    uri: str, storage_options: Options | None = None, *, target_size: int = TARGET_FILE_SIZE
+    uri: str,
+    storage_options: Options | None = None,
+    *,
+    target_size: int = TARGET_FILE_SIZE,
+    until: date | None = None,
 ) -> tuple[int, int]:
-    """Joins the small files of each date into files of about `target_size` bytes: (files removed, files
-    added).
+    """Joins the small files of each date, or of those before `until`, into files of about `target_size` bytes: (files
+    removed, files added).
 
     Rows and positions stay; the old files stay too, for readers of older versions, until `vacuum`.
     """
     with named_errors(uri):
         table = DeltaTable(uri, storage_options=dict(storage_options or {}))
         done = table.optimize.compact(
-            target_size=target_size, max_concurrent_tasks=1, writer_properties=WRITER
+            partition_filters=None if until is None else [(DATE, "<", until.isoformat())],
+            target_size=target_size,
+            max_concurrent_tasks=1,
+            writer_properties=WRITER,
         )
     return int(done["numFilesRemoved"]), int(done["numFilesAdded"])
 

@@ -1,6 +1,7 @@
-"""Care for one source's history: what its retention lets go, files in order of the entity's key, old versions cleaned.
+"""Care for tables: of a source's history what its retention lets go, files in order of the entity's key, old versions
+cleaned; of a view's values files joined and old versions cleaned.
 
-Owns the order of the three and which key it is. Refuses to say when.
+Owns the order of these and which key it is. Refuses to say when.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from headrace.definitions import StreamSource
+from headrace.definitions import FeatureView, StreamSource
 from headrace.history.access import options_of
 from headrace.history.account import writer_of
 from headrace.history.ordering import put_in_order
 from headrace.history.retention import retire
-from headrace.history.storage import Options, table_uri
+from headrace.history.storage import Options, table_uri, view_uri
 from headrace.history.table import TARGET_FILE_SIZE
 from headrace.history.upkeep import compact, is_kept, vacuum
 from headrace.project import Project
@@ -27,9 +28,9 @@ KEEP_HOURS = 30 * 24
 
 @dataclass(frozen=True)
 class Cared:
-    """What was done: events taken out, files before and after, files of old versions deleted."""
+    """What was done for a source or a view: events taken out, files before and after, files of old versions deleted."""
 
-    source: str
+    name: str
     retired: int
     files_before: int
     files_after: int
@@ -51,6 +52,19 @@ def care(project: Project, settings: Settings, source: StreamSource, now: int) -
     gone = let_go(settings, source, uri, options, now)
     before, after = in_order(project, source, uri, options)
     return Cared(source.name, gone, before, after, len(vacuum(uri, options, hours=KEEP_HOURS)))
+
+
+def care_for_values(settings: Settings, view: FeatureView, now: int) -> Cared | None:
+    """Care for the table of a view's values; None if there is none. UnavailableError, StateError.
+
+    Each instant was written as files of its own: those of a date are joined once it is over, so that what is still
+    being written is left alone.
+    """
+    uri, options = view_uri(settings.history.uri, settings.project, view.id), options_of(settings)
+    if not is_kept(uri, options):
+        return None
+    before, after = compact(uri, options, until=first_kept(0, now))
+    return Cared(view.id, 0, before, after, len(vacuum(uri, options, hours=KEEP_HOURS)))
 
 
 def let_go(settings: Settings, source: StreamSource, uri: str, options: Options, now: int) -> int:

@@ -7,19 +7,22 @@ schedule.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError
 
 from headrace.aggregates.partials import Ints
 from headrace.durations import format_instant
 from headrace.errors import UsageError
 from headrace.history.storage import Options, named_errors
-from headrace.history.table import TARGET_FILE_SIZE, WRITER
+from headrace.history.table import PROPERTIES, TARGET_FILE_SIZE, WRITER
 from headrace.offline.jobs import Running
 from headrace.offline.sources import Events
 from headrace.offline.view_values import ViewValues
@@ -28,7 +31,10 @@ from headrace.types import DataType, Date, Timestamp
 from headrace.windows import BEGINNING
 
 ROWS = 4_000_000
-"""Rows of entities by instants that are computed at once."""
+"""Rows of entities by instants that are computed at once, by all threads."""
+
+ATTEMPTS = 5
+"""So often a commit is tried: another may have rewritten the files that it replaces, such as a compaction."""
 
 
 def instants(start: int, end: int, step: int) -> list[int]:
@@ -52,22 +58,53 @@ def materialize(
 ) -> None:
     """Write the view's values at each of the instants `at` (ascending, microseconds) that are not done yet.
 
-    An entity is there if any of its features covers an event. Entities are in the order of their keys. Raises
+    An entity is there if any of its features covers an event. Entities are in the order of their keys. Ranges of
+    instants are computed in `threads` at once (each reads its own events) and written in their order. Raises
     UnavailableError while the store is away: done instants stay done.
     """
     todo = [int(part) for part in job.plan([str(t) for t in at])]
-    keys: pl.DataFrame | None = None
-    while todo:
-        if keys is None:
-            keys = _entities(plan, events, at[-1])
-        count = max(1, ROWS // max(len(keys), 1))
-        now, todo = todo[:count], todo[count:]
-        values = _values(plan, events, keys, now, threads)
+    if not todo:
+        return
+    if plan.view.transform is not None or plan.view.functions:
+        threads = 1  # these are the project's own, and were never asked to bear several
+    keys = _entities(plan, events, at[-1])
+    several = ranges(todo, len(keys), threads)
+
+    def values(now: list[int]) -> pl.DataFrame:
+        return _values(plan, events, keys, now, threads if len(several) == 1 else 1)
+
+    for now, made in _computed(values, several, threads):
         for i, t in enumerate(now):
-            one = pl.concat([keys, values[i * len(keys) : (i + 1) * len(keys)]], how="horizontal")
+            one = pl.concat([keys, made[i * len(keys) : (i + 1) * len(keys)]], how="horizontal")
             replace(plan, uri, one.filter("_present").drop("_present"), t, options)
             if not job.finished(str(t)):
                 return
+
+
+def ranges(at: list[int], entities: int, threads: int) -> list[list[int]]:
+    """The instants in ranges, each of so many rows that `threads` and one that waits to be written fit into `ROWS`."""
+    fit = ROWS // (threads + 1) // max(entities, 1)
+    count = max(1, min(fit, -(-len(at) // threads)))
+    return [at[i : i + count] for i in range(0, len(at), count)]
+
+
+def _computed(
+    values: Callable[[list[int]], pl.DataFrame], at: list[list[int]], threads: int
+) -> Iterator[tuple[list[int], pl.DataFrame]]:
+    """The values of each range, in order: `threads` are computed at once while the one before is written."""
+    pool = ThreadPoolExecutor(threads, "materialize")
+    waiting: deque[tuple[list[int], Future[pl.DataFrame]]] = deque()
+    try:
+        for now in at:
+            waiting.append((now, pool.submit(values, now)))
+            if len(waiting) > threads:
+                now, made = waiting.popleft()
+                yield now, made.result()
+        while waiting:
+            now, made = waiting.popleft()
+            yield now, made.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _entities(plan: ViewPlan, events: Events, last: int) -> pl.DataFrame:
@@ -134,26 +171,39 @@ def replace(
     ).select(pl.col(n).cast(type.polars) for n, type in types.items())
     schema = pa.schema([pa.field(n, type.arrow) for n, type in types.items()])
     table = whole.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
+    given = dict(options or {})
+    commit = CommitProperties(
+        custom_metadata={
+            "headrace.fingerprint": plan.fingerprint,
+            "headrace.as_of": format_instant(t),
+            **told,
+        }
+    )
     with named_errors(uri):
-        if not DeltaTable.is_deltatable(uri, storage_options=dict(options or {})):
+        if not DeltaTable.is_deltatable(uri, storage_options=given):
             DeltaTable.create(
-                uri, schema, mode="ignore", partition_by=["_date"], storage_options=dict(options or {})
+                uri,
+                schema,
+                mode="ignore",
+                partition_by=["_date"],
+                configuration=PROPERTIES,
+                storage_options=given,
             )
-        write_deltalake(
-            DeltaTable(uri, storage_options=dict(options or {})),
-            table,
-            mode="overwrite",
-            predicate=f"_date = '{instant.date()}' and _as_of = {_literal(instant)}",
-            target_file_size=TARGET_FILE_SIZE,
-            writer_properties=WRITER,
-            commit_properties=CommitProperties(
-                custom_metadata={
-                    "headrace.fingerprint": plan.fingerprint,
-                    "headrace.as_of": format_instant(t),
-                    **told,
-                }
-            ),
-        )
+        for attempt in range(ATTEMPTS):
+            try:
+                write_deltalake(
+                    DeltaTable(uri, storage_options=given),
+                    table,
+                    mode="overwrite",
+                    predicate=f"_date = '{instant.date()}' and _as_of = {_literal(instant)}",
+                    target_file_size=TARGET_FILE_SIZE,
+                    writer_properties=WRITER,
+                    commit_properties=commit,
+                )
+                return
+            except CommitFailedError:
+                if attempt == ATTEMPTS - 1:
+                    raise
 
 
 def _literal(instant: datetime) -> str:

@@ -47,9 +47,9 @@ class Opening:
         refuse_updates(source)
         if source.name in self.frames:
             return FrameEvents(source, self.frames[source.name])
-        options = options_of(self.settings)
         if isinstance(source, BatchSource):
-            return self._files(source, options if source.path.startswith("s3://") else {})
+            return self._files(source, options_of(self.settings, source.path))
+        options = options_of(self.settings)
         uri = table_uri(self.settings.history.uri, self.settings.project, source.name)
         return DeltaEvents.open(
             source,

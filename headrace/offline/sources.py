@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
@@ -160,7 +161,7 @@ class FileEvents:
         """What is there now, or a Delta table's older `version`. StateError if there is nothing."""
         options = dict(options or {})
         with named_errors(path):
-            if not DeltaTable.is_deltatable(path, storage_options=access(options)):
+            if not _is_delta(path, options):
                 return cls(source, path, files_of(path, options), options=options)
             table = DeltaTable(path, version=version, storage_options=access(options))
             added = pl.DataFrame(table.get_add_actions(flatten=True))
@@ -219,6 +220,12 @@ class FrameEvents:
     def told(self) -> dict[str, Any]:
         """That it was a frame: nothing that could be read again."""
         return {"frame": True}
+
+
+def _is_delta(path: str, options: Options) -> bool:
+    if "://" not in path and not Path(path).is_dir():
+        return False
+    return bool(DeltaTable.is_deltatable(path, storage_options=access(options)))
 
 
 def _is_as_declared(source: Source, name: str, have: pl.Schema) -> bool:

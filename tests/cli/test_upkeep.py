@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import headrace as hr
 from headrace.cli.verbs import app
-from tests.integration.test_training_set import FEATURES, append, table
+from tests.integration.shop import FEATURES, append, table
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from headrace.offline.submitting import refresh_record, work_of
 from headrace.online.keys import KeySpace
 from headrace.online.write import OnlineWriter
 from tests.integration.jobs_process import run_jobs
+from tests.integration.shop import configured
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 FEATURES = """
@@ -47,29 +48,11 @@ def put(home: Path, name: str, *events: tuple[str, float, float]) -> None:
     pl.DataFrame(rows).write_parquet(home / "files" / f"{name}.parquet")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedRedis]:
-    with EmbeddedRedis() as started:
-        yield started
-
-
 @pytest.fixture
-def client(server: EmbeddedRedis) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(server.url, decode_responses=True) as connected:
-        connected.flushall()
-        yield connected
-
-
-@pytest.fixture
-def config(tmp_path: Path, server: EmbeddedRedis, client: redis.Redis) -> Path:
-    (tmp_path / "config" / "features").mkdir(parents=True)
+def config(tmp_path: Path, redis_server: EmbeddedRedis, client: redis.Redis) -> Path:
     (tmp_path / "files").mkdir()
-    (tmp_path / "config" / "features" / "spend.py").write_text(FEATURES)
-    (tmp_path / "config" / "headrace.toml").write_text(
-        f'project = "shop"\n[history]\nuri = "lake"\n[state]\ndir = "state"\n[redis]\nurl = "{server.url}"\n'
-    )
     put(tmp_path, "a", ("ann", 1.5, 1), ("ann", 2.0, 9), ("bob", 4.0, 2), ("old", 9.0, 40), ("ann", 8.0, -1))
-    return tmp_path / "config"
+    return configured(tmp_path, FEATURES, redis_url=redis_server.url)
 
 
 @pytest.fixture
@@ -126,10 +109,10 @@ def test_the_next_refresh_takes_what_changed_and_removes_what_is_gone(
 
 
 def test_a_refresh_that_slept_through_a_later_one_writes_nothing(
-    store: hr.FeatureStore, client: redis.Redis, server: EmbeddedRedis
+    store: hr.FeatureStore, client: redis.Redis, redis_server: EmbeddedRedis
 ) -> None:
     later = (NOW + timedelta(hours=1)).timestamp()
-    with OnlineWriter(server.url) as writer:
+    with OnlineWriter(redis_server.url) as writer:
         writer.claim(KeySpace("shop", "spend", "1").fence_key(0), int(later * 1e6))
     job = store.refresh("spend")
     with pytest.raises(FencedError):

@@ -13,10 +13,10 @@ from deltalake import DeltaTable
 import headrace as hr
 from headrace.definitions import StreamSource
 from headrace.errors import StateError
-from headrace.offline.caring import first_kept, in_order, key_of
+from headrace.offline.caring import Cared, care_for_values, first_kept, in_order, key_of
 from headrace.offline.sources import DeltaEvents, require_since
 from tests.integration.jobs_process import run_jobs
-from tests.integration.test_training_set import FEATURES, table
+from tests.integration.shop import FEATURES, T0, append, configured, table
 
 NOW = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 USERS = [f"u{i:04d}" for i in range(2_000)]
@@ -24,12 +24,7 @@ USERS = [f"u{i:04d}" for i in range(2_000)]
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    (tmp_path / "config" / "features").mkdir(parents=True)
-    (tmp_path / "config" / "features" / "spend.py").write_text(FEATURES)
-    (tmp_path / "config" / "headrace.toml").write_text(
-        'project = "shop"\n[history]\nuri = "lake"\n[state]\ndir = "state"\n'
-    )
-    return tmp_path / "config"
+    return configured(tmp_path, FEATURES)
 
 
 @pytest.fixture
@@ -103,7 +98,7 @@ def test_the_jobs_process_lets_go_what_is_too_old_and_puts_the_rest_in_order(
     (config / "features" / "spend.py").write_text(kept_for)
     done = run_jobs(config)
     assert done.exit_code == 0, done.stderr
-    assert "history of pay: {'source': 'pay', 'retired': 12000," in done.stderr
+    assert "history of pay: {'name': 'pay', 'retired': 12000," in done.stderr
     assert len(files(uri)) == 1
     with hr.FeatureStore(config) as short:
         after = short.training_set([{"user": "u0001", "timestamp": NOW}], "spend")
@@ -122,3 +117,36 @@ def test_the_jobs_process_lets_go_what_is_too_old_and_puts_the_rest_in_order(
 def test_a_date_is_kept_until_all_of_it_is_too_old() -> None:
     noon = int(datetime(2026, 3, 10, 12, tzinfo=UTC).timestamp() * 1e6)
     assert str(first_kept(86_400_000_000, noon)) == "2026-03-09"
+
+
+def test_the_jobs_process_joins_the_files_of_a_views_values(
+    store: hr.FeatureStore, config: Path, tmp_path: Path
+) -> None:
+    append(table(store, f"{tmp_path}/lake/shop/sources/pay"), 0, 60)
+    store.materialize("spend", T0, T0 + timedelta(hours=30), "3h").wait(120)
+    where = f"{tmp_path}/lake/shop/views/spend@1"
+    before = pl.read_delta(where).sort("_as_of", "user")
+    assert len(files(where)) == 11
+    done = run_jobs(config)
+    assert done.exit_code == 0, done.stderr
+    assert (
+        "values of spend@1: {'name': 'spend@1', 'retired': 0, 'files_before': 11, 'files_after': 2"
+        in done.stderr
+    )
+    assert files(where)["partition._date"].sort().to_list() == [T0.date(), T0.date() + timedelta(days=1)]
+    assert pl.read_delta(where).sort("_as_of", "user").equals(before)
+    again = T0 + timedelta(hours=3)
+    store.materialize("spend", again, again, "3h").wait(120)
+    assert pl.read_delta(where).sort("_as_of", "user").equals(before)
+    (row,) = store.read("spend", ["u1"], store="offline")
+    assert row["_as_of"] == int((T0 + timedelta(hours=30)).timestamp() * 1e6)
+
+
+def test_files_of_a_date_that_is_not_over_are_left_alone(store: hr.FeatureStore, tmp_path: Path) -> None:
+    append(table(store, f"{tmp_path}/lake/shop/sources/pay"), 0, 60)
+    store.materialize("spend", T0, T0 + timedelta(hours=30), "3h").wait(120)
+    cared = care_for_values(
+        store.settings, store.project.view("spend"), int(T0.timestamp() * 1e6) + 30 * 3_600_000_000
+    )
+    assert cared == Cared("spend@1", 0, 8, 1, 0)
+    assert care_for_values(store.settings, store.project.view("rated"), 0) is None

@@ -18,8 +18,8 @@ from app.embedded.redis import EmbeddedRedis
 from headrace.offline.jobs import folder_of, run
 from headrace.offline.submitting import refresh_record, work_of
 from headrace.settings import load_settings
+from tests.integration.shop import T0, configured
 
-T0 = datetime(2026, 1, 1, tzinfo=UTC)
 FEATURES = """
 import headrace as hr
 
@@ -44,28 +44,10 @@ fading = hr.FeatureView(
 """
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedRedis]:
-    with EmbeddedRedis() as started:
-        yield started
-
-
 @pytest.fixture
-def client(server: EmbeddedRedis) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(server.url, decode_responses=True) as connected:
-        connected.flushall()
-        yield connected
-
-
-@pytest.fixture
-def store(tmp_path: Path, server: EmbeddedRedis, client: redis.Redis) -> Iterator[hr.FeatureStore]:
-    (tmp_path / "config" / "features").mkdir(parents=True)
+def store(tmp_path: Path, redis_server: EmbeddedRedis, client: redis.Redis) -> Iterator[hr.FeatureStore]:
     (tmp_path / "files").mkdir()
-    (tmp_path / "config" / "features" / "spend.py").write_text(FEATURES)
-    (tmp_path / "config" / "headrace.toml").write_text(
-        f'project = "shop"\n[history]\nuri = "lake"\n[state]\ndir = "state"\n[redis]\nurl = "{server.url}"\n'
-    )
-    with hr.FeatureStore(tmp_path / "config") as opened:
+    with hr.FeatureStore(configured(tmp_path, FEATURES, redis_url=redis_server.url)) as opened:
         yield opened
 
 

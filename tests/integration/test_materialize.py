@@ -21,19 +21,14 @@ from headrace.errors import UsageError
 from headrace.offline import materializing
 from headrace.offline.jobs import folder_of
 from tests.integration.jobs_process import run_jobs
-from tests.integration.test_training_set import FEATURES, T0, append, table
+from tests.integration.shop import FEATURES, T0, append, configured, table
 
 DAYS = [T0 + timedelta(days=d) for d in range(1, 6)]
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    (tmp_path / "config" / "features").mkdir(parents=True)
-    (tmp_path / "config" / "features" / "spend.py").write_text(FEATURES)
-    (tmp_path / "config" / "headrace.toml").write_text(
-        'project = "shop"\n[history]\nuri = "lake"\n[state]\ndir = "state"\n'
-    )
-    return tmp_path / "config"
+    return configured(tmp_path, FEATURES)
 
 
 @pytest.fixture

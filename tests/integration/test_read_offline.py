@@ -11,7 +11,7 @@ import pytest
 import headrace as hr
 from headrace.errors import StateError, UsageError
 from headrace.settings import load_settings
-from tests.integration.test_training_set import FEATURES, T0, append, table
+from tests.integration.shop import FEATURES, T0, append, configured, table
 
 HIDDEN = (
     'hidden = hr.FeatureView("hidden", entity=user, source=pay, offline=False, features={"last": "amount"})\n'
@@ -21,12 +21,8 @@ HIDDEN = (
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[hr.FeatureStore]:
     """A hundred events, an hour apart, of u0, u1 and u2; now is ten days after the first."""
-    (tmp_path / "config" / "features").mkdir(parents=True)
-    (tmp_path / "config" / "features" / "spend.py").write_text(FEATURES + HIDDEN)
-    (tmp_path / "config" / "headrace.toml").write_text(
-        'project = "shop"\n[history]\nuri = "lake"\n[state]\ndir = "state"\n[engine]\nclock = "2026-01-11T00:00:00Z"\n'
-    )
-    with hr.FeatureStore(tmp_path / "config") as opened:
+    clock = '[engine]\nclock = "2026-01-11T00:00:00Z"\n'
+    with hr.FeatureStore(configured(tmp_path, FEATURES + HIDDEN, more=clock)) as opened:
         append(table(opened, f"{tmp_path}/lake/shop/sources/pay"), 0, 100)
         yield opened
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
@@ -16,81 +16,18 @@ from typer.testing import CliRunner
 import headrace as hr
 from headrace.cli.verbs import app
 from headrace.errors import PositionError, StateError, UsageError
-from headrace.history.schema import HistorySchema
-from headrace.history.storage import Options, storage_options
+from headrace.history.access import options_of
 from headrace.history.table import HistoryTable
 from headrace.history.upkeep import compact
 from headrace.settings import load_settings
-from tests.stack.s3 import ACCESS_KEY, REGION, S3, SECRET_KEY, create_bucket
-
-T0 = datetime(2026, 1, 1, tzinfo=UTC)
-FEATURES = """
-import headrace as hr
-
-user = hr.Entity("user", keys={"user": hr.String})
-pay = hr.StreamSource(
-    "pay",
-    schema={"user": hr.String, "amount": hr.Float64, "at": hr.Timestamp},
-    format="json",
-    key="user",
-    timestamp="at",
-)
-spend = hr.FeatureView(
-    "spend",
-    entity=user,
-    source=pay,
-    features={"spent_7d": hr.sum("amount", over="7d"), "last": "amount", "paid_ever": hr.count(over=hr.lifetime())},
-)
-rates = hr.BatchSource(
-    "rates", path="../rates", timestamp="day", schema={"user": hr.String, "day": hr.Timestamp, "rate": hr.Float64}
-)
-rated = hr.FeatureView("rated", entity=user, source=rates, features={"rate": "rate"})
-"""
-SPINE = pl.DataFrame(
-    {
-        "user": ["u1", "u2", "u1", "nobody"],
-        "timestamp": [T0 + timedelta(days=d) for d in (5, 9, 20, 9)],
-        "label": [1, 0, 1, 0],
-    }
-)
-
-
-def events(first: int, count: int) -> pl.DataFrame:
-    """Events an hour apart, of three users in turn; amounts that do not add up exactly."""
-    n = pl.int_range(first, first + count, eager=True)
-    instant = pl.Series([T0 + timedelta(hours=i) for i in n.to_list()], dtype=pl.Datetime("us", "UTC"))
-    return pl.DataFrame(
-        {
-            "user": ("u" + (n % 3).cast(pl.String)),
-            "amount": n.cast(pl.Float64) * 0.1 + 1e-7,
-            "at": instant,
-            "_topic": pl.repeat("pay", count, eager=True),
-            "_partition": pl.repeat(0, count, dtype=pl.Int32, eager=True),
-            "_offset": n,
-            "_timestamp": instant,
-            "_ingested_at": instant,
-        }
-    )
-
-
-def table(store: hr.FeatureStore, uri: str, options: Options | None = None) -> HistoryTable:
-    source = store.project.source("pay")
-    schema = HistorySchema(source.columns, "at")
-    made = HistoryTable(uri, schema, writer="headrace/shop/pay", storage_options=options)
-    made.open_or_create()
-    return made
-
-
-def append(to: HistoryTable, first: int, count: int) -> None:
-    to.append(events(first, count), {("pay", 0): (first, first + count)})
+from tests.integration.deployment import on_s3
+from tests.integration.shop import FEATURES, SPINE, T0, append, configured, events, table
+from tests.stack.s3 import S3
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    (tmp_path / "config" / "features").mkdir(parents=True)
-    (tmp_path / "config" / "features" / "spend.py").write_text(FEATURES)
-    (tmp_path / "config" / "headrace.toml").write_text('project = "shop"\n[history]\nuri = "lake"\n')
-    return tmp_path / "config"
+    return configured(tmp_path, FEATURES)
 
 
 @pytest.fixture
@@ -165,15 +102,28 @@ def test_no_event_of_the_future_changes_a_value(store: hr.FeatureStore, history:
         ).to_list() == at_the_end.to_list()
 
 
-def test_a_batch_source_is_read_where_its_files_are(store: hr.FeatureStore, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "rates"),
+    [
+        ("../rates", [0.1, None, 0.8, None]),
+        ("../rates/*.parquet", [0.1, None, 0.8, None]),
+        ("../rates/1.parquet", [0.1, None, 0.1, None]),
+        ("../rates/[2-9].parquet", [None, None, 0.8, None]),
+    ],
+    ids=["folder", "glob", "file", "glob of some"],
+)
+def test_a_batch_source_is_read_where_its_files_are(
+    config: Path, tmp_path: Path, path: str, rates: list[float | None]
+) -> None:
     (tmp_path / "rates").mkdir()
     for day in (1, 8):
         frame = pl.DataFrame(
             {"user": ["u1"], "day": [T0.replace(tzinfo=None) + timedelta(days=day)], "rate": [day / 10]}
         )
         frame.write_parquet(tmp_path / "rates" / f"{day}.parquet")
-    got = store.training_set(SPINE, ["rated:rate"])
-    assert got["rate"].to_list() == [0.1, None, 0.8, None]
+    (config / "features" / "spend.py").write_text(FEATURES.replace('path="../rates"', f'path="{path}"'))
+    with hr.FeatureStore(config) as store:
+        assert store.training_set(SPINE, ["rated:rate"])["rate"].to_list() == rates
 
 
 def test_a_source_without_history_is_told(store: hr.FeatureStore) -> None:
@@ -240,34 +190,15 @@ def test_a_command_that_makes_no_sense_exits_with_2(
     assert not target.exists()
 
 
-@pytest.mark.integration
 def test_history_on_s3_gives_the_same(
-    store: hr.FeatureStore, history: HistoryTable, config: Path, tmp_path: Path
+    store: hr.FeatureStore, history: HistoryTable, config: Path, s3: S3
 ) -> None:
-    server = S3(tmp_path / "s3")
-    server.start()
-    try:
-        create_bucket(server.url, "lake")
-        options = storage_options(
-            endpoint=server.url, access_key=ACCESS_KEY, secret_key=SECRET_KEY, region=REGION
-        )
-        remote = table(store, "s3://lake/raw/shop/sources/pay", options)
-        for first in (0, 240):
-            append(remote, first, 240)
-        settings = load_settings(
-            config,
-            {
-                "HEADRACE_HISTORY__URI": "s3://lake/raw",
-                "HEADRACE_HISTORY__ENDPOINT": server.url,
-                "HEADRACE_HISTORY__ACCESS_KEY": ACCESS_KEY,
-                "HEADRACE_HISTORY__SECRET_KEY": SECRET_KEY,
-                "HEADRACE_HISTORY__REGION": REGION,
-            },
-        )
-        with hr.FeatureStore(config, settings=settings) as far:
-            assert far.training_set(SPINE, "spend").equals(store.training_set(SPINE, "spend"))
-    finally:
-        server.stop()
+    settings = load_settings(config, on_s3("s3://lake/raw", s3.url))
+    remote = table(store, "s3://lake/raw/shop/sources/pay", options_of(settings))
+    for first in (0, 240):
+        append(remote, first, 240)
+    with hr.FeatureStore(config, settings=settings) as far:
+        assert far.training_set(SPINE, "spend").equals(store.training_set(SPINE, "spend"))
 
 
 async def test_the_async_twin_gives_the_same(store: hr.FeatureStore, history: HistoryTable) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,58 +20,32 @@ from headrace.history.retention import retire
 from headrace.history.schema import HistorySchema
 from headrace.history.table import HistoryTable
 from tests.integration.jobs_process import run_jobs
+from tests.integration.shop import PAY, configured
 
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-FEATURES = """
-import headrace as hr
-
-user = hr.Entity("user", keys={"user": hr.String})
-pay = hr.StreamSource(
-    "pay",
-    schema={"user": hr.String, "amount": hr.Float64, "at": hr.Timestamp},
-    format="json",
-    key="user",
-    timestamp="at",
-)
+FEATURES = f"""{PAY}
 spend = hr.FeatureView(
     "spend",
     entity=user,
     source=pay,
-    features={"spent_7d": hr.sum("amount", over="7d"), "last": "amount", "paid_ever": hr.count(over=hr.lifetime())},
+    features={{"spent_7d": hr.sum("amount", over="7d"), "last": "amount", "paid_ever": hr.count(over=hr.lifetime())}},
     ttl="30d",
 )
-older = hr.FeatureView("spend", version=0, entity=user, source=pay, features={"last": "amount"})
+older = hr.FeatureView("spend", version=0, entity=user, source=pay, features={{"last": "amount"}})
 """
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedRedis]:
-    with EmbeddedRedis() as started:
-        yield started
-
-
 @pytest.fixture
-def client(server: EmbeddedRedis) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(server.url, decode_responses=True) as connected:
-        connected.flushall()
-        yield connected
-
-
-@pytest.fixture
-def config(tmp_path: Path, server: EmbeddedRedis, client: redis.Redis) -> Path:
+def config(tmp_path: Path, redis_server: EmbeddedRedis, client: redis.Redis) -> Path:
     """A store that is right: forty users' events in history, their features in Redis as a worker writes them."""
-    (tmp_path / "config" / "features").mkdir(parents=True)
-    (tmp_path / "config" / "features" / "spend.py").write_text(FEATURES)
-    (tmp_path / "config" / "headrace.toml").write_text(
-        f'project = "shop"\n[history]\nuri = "lake"\n[redis]\nurl = "{server.url}"\n'
-    )
+    config = configured(tmp_path, FEATURES, redis_url=redis_server.url)
     events = payments()
-    run = hr.testing.run(hr.load(tmp_path / "config").view("spend@1"), now=NOW)
+    run = hr.testing.run(hr.load(config).view("spend@1"), now=NOW)
     run.push(events)
     for key, fields in run.redis().items():
         client.hset(key, mapping=dict(fields))
     keep(tmp_path, events, 0, NOW - timedelta(hours=2))
-    return tmp_path / "config"
+    return config
 
 
 def payments() -> list[dict[str, Any]]:

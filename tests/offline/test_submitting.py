@@ -12,17 +12,13 @@ import headrace as hr
 from headrace.errors import StateError, UsageError
 from headrace.offline.jobs import Record, folder_of
 from headrace.offline.submitting import work_of
-from tests.integration.test_training_set import FEATURES
+from tests.integration.shop import FEATURES, configured
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[hr.FeatureStore]:
-    (tmp_path / "config" / "features").mkdir(parents=True)
-    (tmp_path / "config" / "features" / "spend.py").write_text(FEATURES)
-    (tmp_path / "config" / "headrace.toml").write_text(
-        'project = "shop"\n[kafka]\nbootstrap = "embedded"\n[history]\nuri = "lake"\n[state]\ndir = "state"\n'
-    )
-    with hr.FeatureStore(tmp_path / "config") as opened:
+    config = configured(tmp_path, FEATURES, more='[kafka]\nbootstrap = "embedded"\n')
+    with hr.FeatureStore(config) as opened:
         yield opened
 
 
