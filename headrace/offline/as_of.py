@@ -7,8 +7,11 @@ order are found one by one. Refuses to sort, to read and to know where events ar
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -21,6 +24,9 @@ from headrace.offline.timeline import Timeline
 from headrace.panes.features import Feature, Part
 from headrace.plan import ViewPlan
 from headrace.windows import FOREVER, Window, end_of, start_of
+
+Key: TypeAlias = tuple[str | None, Algebra]
+"""An input (None: the events themselves), and what is made of it."""
 
 PRESENT = "_present"
 
@@ -43,24 +49,44 @@ class Asked:
         """The rows ``a <= i < b``."""
         return replace(self, entity=self.entity[a:b], at=self.at[a:b])
 
+    def at_rows(self, which: Ints) -> Asked:
+        """The rows at these positions."""
+        return replace(self, entity=self.entity[which], at=self.at[which])
+
+    def of_one(self) -> Asked:
+        """The same rows where theirs is the only entity: number 0."""
+        return replace(self, entity=np.zeros(len(self), "i8"))
+
 
 class Events:
     """The rows of a view, sorted: `frame` has a column for each of its inputs, beside the timeline.
 
     `arrived` is each record's timestamp (microseconds), where that matters: to sessions, and with `ingested`, when
-    only what had arrived is known.
+    only what had arrived is known. `carried`: of each entity, what lifetimes cover before the first of these events.
     """
 
     def __init__(
-        self, timeline: Timeline, frame: pl.DataFrame, arrived: Ints | None = None, *, ingested: bool = False
+        self,
+        timeline: Timeline,
+        frame: pl.DataFrame,
+        arrived: Ints | None = None,
+        *,
+        ingested: bool = False,
+        carried: Mapping[Key, Partials] = MappingProxyType({}),
     ) -> None:
         self.timeline = timeline
         self.arrived = arrived
         self.ingested = ingested
+        self.carried = carried
         self._frame = frame
         self._columns: dict[str | None, Column] = {}
         self._chains: dict[int, Ints] = {}
         self._punctual: dict[int, Events] = {}
+
+    def rows(self, since: int) -> pl.DataFrame:
+        """The events from a position on, with ``_event_time`` and ``_order``."""
+        time, order = self.timeline.time[since:], self.timeline.order[since:]
+        return self._frame[since:].with_columns(pl.Series("_event_time", time), pl.Series("_order", order))
 
     def column(self, name: str | None) -> Column:
         """An input; None: the events themselves."""
@@ -196,6 +222,9 @@ class _Values:
             self._selected[part.over, part.input] = among
         s = self._selected[part.over, part.input]
         found = column.fold(algebra, self._asked.entity, s.low, s.high)
+        if part.over.size is None and (part.input, algebra) in self._events.carried:
+            before = self._events.carried[part.input, algebra].take(self._asked.entity)
+            found = both(algebra, before, found)
         if not len(s.at):
             return found
         single = grouped(algebra, column.gathered(algebra, s.at), s.owner, len(s.low))

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -22,6 +23,9 @@ from headrace.errors import StateError
 
 IN_MEMORY = 256 << 20
 """Bytes that are kept before they go to disk."""
+
+CHUNK = 1 << 17
+"""Rows of a batch on disk: a partition can be read piece by piece."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,9 @@ class Partitions:
         self._kept: list[list[pl.DataFrame]] = [[] for _ in range(n)]
         self._bytes = 0
         self._limit = in_memory
-        self._under = folder
+        self.under = folder
         self._folder: Path | None = None
-        self._writers: dict[int, tuple[BinaryIO, Any]] = {}
+        self._on_disk: set[int] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -52,8 +56,6 @@ class Partitions:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        for file, _ in self._writers.values():
-            file.close()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -82,38 +84,47 @@ class Partitions:
 
     def take(self, i: int) -> pl.DataFrame | None:
         """The rows of a partition; None if it has none. Once: they are forgotten here, and their file goes."""
-        parts, self._kept[i] = self._kept[i], []
-        if i in self._writers:
-            file, writer = self._writers.pop(i)
-            writer.close()
-            file.close()
-            assert self._folder is not None
-            path = self._folder / str(i)
-            with path.open("rb") as stream:
-                parts.insert(0, pl.read_ipc_stream(stream))
-            path.unlink()
+        parts = list(self.batches(i))
+        self.forget(i)
         return pl.concat(parts, rechunk=True) if parts else None
+
+    def forget(self, i: int) -> None:
+        """Let the rows of a partition go, and its file."""
+        self._kept[i] = []
+        if i in self._on_disk:
+            self._on_disk.remove(i)
+            self._path(i).unlink()
+
+    def batches(self, i: int) -> Iterator[pl.DataFrame]:
+        """The rows of a partition as `take` gives them, a part at a time, and not forgotten."""
+        if i in self._on_disk:
+            with self._path(i).open("rb") as file:
+                end = file.seek(0, 2)
+                file.seek(0)
+                while file.tell() < end:  # one stream for each time that rows went to disk
+                    for batch in pa.ipc.open_stream(file):
+                        yield pl.DataFrame(pl.from_arrow(batch))
+        yield from self._kept[i]
 
     def _spill(self) -> None:
         try:
             if self._folder is None:
-                self._folder = Path(tempfile.mkdtemp(prefix="headrace-", dir=self._under))
+                self._folder = Path(tempfile.mkdtemp(prefix="headrace-", dir=self.under))
             for i, parts in enumerate(self._kept):
                 if parts:
                     table = pl.concat(parts, rechunk=True).to_arrow(compat_level=pl.CompatLevel.oldest())
-                    self._writer(i, table.schema).write_table(table)
+                    with self._path(i).open("ab") as file, pa.ipc.new_stream(file, table.schema) as stream:
+                        stream.write_table(table, max_chunksize=CHUNK)
+                    self._on_disk.add(i)
                     self._kept[i] = []
         except OSError as exc:
-            where = self._folder or self._under or tempfile.gettempdir()
+            where = self._folder or self.under or tempfile.gettempdir()
             raise StateError(
                 f"no room for the events of a training set in {where}: {exc.strerror or exc}. Give another folder "
                 "with TMPDIR, or a shorter spine"
             ) from exc
         self._bytes = 0
 
-    def _writer(self, i: int, schema: pa.Schema) -> Any:
-        if i not in self._writers:
-            assert self._folder is not None
-            file = (self._folder / str(i)).open("wb")
-            self._writers[i] = (file, pa.ipc.new_stream(file, schema))
-        return self._writers[i][1]
+    def _path(self, i: int) -> Path:
+        assert self._folder is not None
+        return self._folder / str(i)

@@ -6,8 +6,9 @@ thread. Refuses to read files and to choose features.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,9 +16,10 @@ from typing import Self
 import numpy as np
 import polars as pl
 
-from headrace.aggregates.partials import Ints
+from headrace.aggregates.partials import Ints, Partials
 from headrace.offline.among import among
-from headrace.offline.as_of import PRESENT, Asked, Events, features_as_of
+from headrace.offline.as_of import PRESENT, Asked, Events, Key, features_as_of
+from headrace.offline.cutting import TOO_LARGE, History, by_time, scattered
 from headrace.offline.entities import Entities
 from headrace.offline.spill import Partitions, Scattered
 from headrace.offline.timeline import sorted_timeline
@@ -72,6 +74,7 @@ class ViewValues:
         self.first, self.last = bounds(plan, self.features, at)
         n = max(-(-len(self._entities) // ENTITIES), -(-expected // partition_rows), 1)
         self._partitions = Partitions(min(n, MOST, max(len(self._entities), 1)), folder)
+        self._size = partition_rows
         self.events = 0
 
     def __enter__(self) -> Self:
@@ -152,7 +155,9 @@ class ViewValues:
 
         def one(i: int) -> list[pl.Series]:
             rows = order[cut[i] : cut[i + 1]]
-            done = self._partition(self._partitions.take(i), code[rows] // n, self._at[rows])
+            asked = Asked(code[rows] // n, self._at[rows], self._strict)
+            large = self._partitions.rows[i] > TOO_LARGE * self._size
+            done = self._in_parts(i, asked) if large else self._partition(self._partitions.take(i), asked)
             tick()
             return done
 
@@ -163,22 +168,65 @@ class ViewValues:
         columns = [pl.concat(list(same)).gather(back) for same in zip(*parts, strict=True)]
         return pl.DataFrame(columns if self._present else columns[:-1])
 
-    def _partition(self, rows: pl.DataFrame | None, entity: Ints, at: Ints) -> list[pl.Series]:
-        if not len(at):
+    def _partition(self, rows: pl.DataFrame | None, asked: Asked) -> list[pl.Series]:
+        if rows is None or not len(asked):
+            return self._nothing(len(asked))
+        entities = int(max(asked.entity.max(), int(rows["_code"].max()))) + 1  # type: ignore[arg-type]
+        return features_as_of(self.plan, self.features, self._events(rows, entities), asked)
+
+    def _in_parts(self, i: int, asked: Asked) -> list[pl.Series]:
+        """As `_partition` for the i-th, never in memory as a whole."""
+        if not len(asked):
+            self._partitions.forget(i)
             return self._nothing(0)
-        if rows is None:
-            return self._nothing(len(at))
+        entities = -(-len(self._entities) // self._partitions.n) + 1
+        found, made = scattered(
+            self._partitions, i, entities, self._size, by_time=by_time(self.plan, self.features)
+        )
+        with made:
+            part = found.of(asked.entity, asked.at)
+            order = np.argsort(part, kind="stable")
+            cut = np.searchsorted(part[order], np.arange(found.n + 1)).tolist()
+            runs = [order[a:b] for a, b in pairwise(cut)]
+            done = [self._partition(made.take(k), asked.at_rows(runs[k])) for k in range(found.groups)]
+            for entity, base in found.bases.items():
+                mine = range(base, base + len(found.cuts[entity]) + 1)
+                done += self._history(made, mine, [asked.at_rows(runs[k]) for k in mine])
+        back = np.empty(len(order), "i8")
+        back[order] = np.arange(len(order))
+        return [pl.concat(list(same)).gather(back) for same in zip(*done, strict=True)]
+
+    def _history(self, parts: Partitions, numbers: range, asked: list[Asked]) -> list[list[pl.Series]]:
+        """One entity's values, part by part: `numbers` of `parts`, in the order of time."""
+        history = History(self.plan, self.features, lambda rows, carried: self._events(rows, 1, carried))
+        firsts = [int(a.at.min(initial=FOREVER)) for a in asked]
+        done = []
+        for k, (number, its) in enumerate(zip(numbers, asked, strict=True)):
+            rows, later = parts.take(number), min(firsts[k + 1 :], default=FOREVER)
+            events = None
+            if later < FOREVER or len(its):
+                events = history.events(
+                    None if rows is None else rows.with_columns(_code=pl.lit(0, pl.UInt32))
+                )
+            if events is None:
+                done.append(self._nothing(len(its)))
+                continue
+            done.append(features_as_of(self.plan, self.features, events, its.of_one()))
+            if later < FOREVER:
+                history.let_go(events, later)
+        return done
+
+    def _events(self, rows: pl.DataFrame, entities: int, carried: Mapping[Key, Partials] = {}) -> Events:
+        """The rows of a partition, sorted."""
         if self.plan.dedup is not None:
             rows = without_copies(rows, self.plan.dedup)
-        entities = int(max(entity.max(), int(rows["_code"].max()))) + 1  # type: ignore[arg-type]
         code, time, placed = (rows[c].to_numpy() for c in ("_code", "_event_time", "_order"))
         timeline, by = sorted_timeline(code, time, placed, entities)
         rows = rows.drop("_code", "_event_time", "_order")
         if by is not None:
             rows = rows.select(pl.all().gather(by.astype("u4")))
         arrived = rows[RECORDED].to_numpy() if self._recorded else None
-        events = Events(timeline, rows, arrived, ingested=self._ingested)
-        return features_as_of(self.plan, self.features, events, Asked(entity, at, self._strict))
+        return Events(timeline, rows, arrived, ingested=self._ingested, carried=carried)
 
     def _nothing(self, n: int) -> list[pl.Series]:
         present = pl.Series(PRESENT, [False]).new_from_index(0, n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,19 @@ def test_values_equal_the_oracle(
         got = features_as_of(
             plan, list(plan.computed), events_of(plan, stream, arrived=known == "ingested"), asked
         )
+    assert_equal_the_oracle(got[:-1], view, stream, rows, strict=strict, known=known)
+
+
+def assert_equal_the_oracle(
+    got: Sequence[pl.Series],
+    view: Any,
+    stream: list[dict[str, Any]],
+    rows: Sequence[tuple[int, int]],
+    *,
+    strict: bool,
+    known: str,
+) -> None:
+    """The features of each (entity, T)."""
     for i, (key, at) in enumerate(rows):
         entity = Entity()
         seen = [{**ev, "order": i} for i, ev in enumerate(stream) if ev["e"] == key]
@@ -67,6 +81,6 @@ def test_values_equal_the_oracle(
         expected = entity.features(view, view.source.lateness, VALUES)
         if expected is None:
             expected = {n: feature(a, [], at, 0, VALUES)[0] for n, a in view.features.items()}
-        for (name, aggregate), column in zip(view.features.items(), got[:-1], strict=True):
+        for (name, aggregate), column in zip(view.features.items(), got, strict=True):
             scale = scale_of(aggregate, entity, view.source.lateness)
             assert same(column[i], expected[name], scale), (name, str(aggregate), column[i], expected[name])
