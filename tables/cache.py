@@ -16,55 +16,59 @@ _UNKNOWN = object()
 _ENTRY = 160  # bytes that a dict slot and two bytes objects cost beside their content
 
 
+Generation = dict[bytes, dict[bytes, bytes | None]]
+"""Records by place and key."""
+
+
 class RecordCache:
-    """Maps a full RocksDB key to its value, or to None for "known to be absent"."""
+    """Maps a place (a table partition) and a state key to its value, or to None for "known to be absent"."""
 
     def __init__(self, budget: int) -> None:
         self._half = max(budget // 2, 1)
-        self._young: dict[bytes, bytes | None] = {}
-        self._old: dict[bytes, bytes | None] = {}
+        self._young: Generation = {}
+        self._old: Generation = {}
         self._size = 0
         self._lock = threading.Lock()
 
-    def get_many(self, keys: Sequence[bytes], missing: list[int]) -> list[bytes | None]:
+    def get_many(self, place: bytes, keys: Sequence[bytes], missing: list[int]) -> list[bytes | None]:
         """Values in the order of `keys`; the positions not known are appended to `missing` (and hold None)."""
         again: dict[bytes, bytes | None] = {}
         with self._lock:
-            out: list[Any] = list(map(self._young.get, keys, repeat(_UNKNOWN)))
+            young, old = self._young.get(place, {}), self._old.get(place, {})
+            out: list[Any] = list(map(young.get, keys, repeat(_UNKNOWN)))
             for i in [i for i, found in enumerate(out) if found is _UNKNOWN]:
-                value: Any = self._old.get(keys[i], _UNKNOWN)
+                value: Any = old.get(keys[i], _UNKNOWN)
                 if value is _UNKNOWN:
                     missing.append(i)
                     out[i] = None
                 else:
                     out[i] = again[keys[i]] = value
-            self._add(again)
+            self._add(place, again)
         return out
 
-    def put_many(self, items: Mapping[bytes, bytes | None]) -> None:
+    def put_many(self, place: bytes, items: Mapping[bytes, bytes | None]) -> None:
         """These are the values now."""
         with self._lock:
-            self._add(items)
+            self._add(place, items)
 
-    def _add(self, items: Mapping[bytes, bytes | None]) -> None:
+    def _add(self, place: bytes, items: Mapping[bytes, bytes | None]) -> None:
         size = _ENTRY * len(items) + sum(map(len, items)) + sum(map(len, filter(None, items.values())))
         if (
             size > self._half
         ):  # more than a generation holds: what fits of it, and nothing that it may contradict
             fitting = len(items) * self._half // size
-            self._young, self._old, self._size = dict(islice(items.items(), fitting)), {}, self._half
+            self._young, self._old, self._size = {place: dict(islice(items.items(), fitting))}, {}, self._half
             return
         if self._size + size > self._half:
             self._old, self._young, self._size = self._young, {}, 0
-        self._young.update(items)
+        self._young.setdefault(place, {}).update(items)
         self._size += size
 
-    def discard_prefix(self, prefix: bytes) -> None:
-        """Forget every record whose key begins with `prefix`."""
+    def discard(self, place: bytes) -> None:
+        """Forget every record of a place."""
         with self._lock:
-            for generation in (self._young, self._old):
-                for key in [k for k in generation if k.startswith(prefix)]:
-                    del generation[key]
+            self._young.pop(place, None)
+            self._old.pop(place, None)
 
     def clear(self) -> None:
         with self._lock:

@@ -7,7 +7,7 @@ Owns the meeting of RocksDB, the changelog and the flush in flight. Order of a f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -46,7 +46,7 @@ class Due:
 
 
 Overlay = tuple[Changes, dict[bytes, bytes | None]]
-"""A flush and what it writes to the state, by key in RocksDB."""
+"""A flush and what it writes to the state, by state key."""
 
 
 class TablePartition:
@@ -86,20 +86,19 @@ class TablePartition:
 
     def read(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Values in the order of `keys` (state keys without prefix), the flush in flight included."""
-        full = self._full(keys)
         # The overlays first: a flush that settles meanwhile enters the cache before its overlay goes, so a key
         # that is in none is not being changed, and what the cache or RocksDB says of it stands.
         ahead: dict[int, bytes | None] = {}
         for _, overlay in list(self._overlays):
-            ahead.update((i, overlay[key]) for i, key in enumerate(full) if key in overlay)
+            ahead.update((i, overlay[key]) for i, key in enumerate(keys) if key in overlay)
         missing: list[int] = []
-        out = self._cache.get_many(full, missing)
+        out = self._cache.get_many(self._prefix, keys, missing)
         if ahead:
             missing = [i for i in missing if i not in ahead]
         if missing:
-            wanted = [full[i] for i in missing]
-            found = self._store.get_many(wanted)
-            self._cache.put_many(dict(zip(wanted, found, strict=True)))
+            wanted = [keys[i] for i in missing]
+            found = self._store.get_many(list(map(self._state.__add__, wanted)))
+            self._cache.put_many(self._prefix, dict(zip(wanted, found, strict=True)))
             for i, value in zip(missing, found, strict=True):
                 out[i] = value
         for i, value in ahead.items():
@@ -150,7 +149,7 @@ class TablePartition:
 
         None without a changelog.
         """
-        self._overlays.append((changes, self._written(changes)))
+        self._overlays.append((changes, dict(zip(changes.keys, changes.values, strict=True))))
         self.computed = changes.marker
         if self.changelog is None:
             return []
@@ -164,31 +163,26 @@ class TablePartition:
         keys = sorted(written)
         values = list(map(written.__getitem__, keys))
         if None in changes.values:
-            batch.delete_all(key for key, value in zip(keys, values, strict=True) if value is None)
+            gone = [key for key, value in zip(keys, values, strict=True) if value is None]
+            batch.delete_all(map(self._state.__add__, gone))
             keys = [key for key, value in zip(keys, values, strict=True) if value is not None]
             values = [value for value in values if value is not None]
-        batch.put_all(keys, values)
+        batch.put_all(map(self._state.__add__, keys), values)
         batch.delete_all(changes.fired)
         batch.put_all(*records(self._prefix + TIMER, changes.timers, self._store.unique))
         batch.put(self._prefix + MARKER, marker.encode())
         self._staged = marker
-
-    def _full(self, keys: Iterable[bytes]) -> list[bytes]:
-        return list(map(self._state.__add__, keys))
-
-    def _written(self, changes: Changes) -> dict[bytes, bytes | None]:
-        return dict(zip(self._full(changes.keys), changes.values, strict=True))
 
     def _overlay(self, changes: Changes) -> dict[bytes, bytes | None]:
         """What `changes` writes, also if it was forgotten since: then what the log has of it still counts."""
         for its, overlay in list(self._overlays):
             if its is changes:
                 return overlay
-        return self._written(changes)
+        return dict(zip(changes.keys, changes.values, strict=True))
 
     def confirm(self, changes: Changes) -> None:
         """The WriteBatch is written: this flush's overlay becomes part of the cache."""
-        self._cache.put_many(self._overlay(changes))
+        self._cache.put_many(self._prefix, self._overlay(changes))
         for i, (its, _) in enumerate(self._overlays):
             if its is changes:
                 del self._overlays[i]  # in one step: another thread may append
@@ -237,7 +231,7 @@ class TablePartition:
 
     def uncache(self) -> None:
         """Forget what was cached: RocksDB is about to change under it."""
-        self._cache.discard_prefix(self._prefix)
+        self._cache.discard(self._prefix)
 
     def reset(self) -> None:
         """Forget everything local: the changelog will be read from its beginning."""

@@ -86,7 +86,7 @@ def group(rows: pl.DataFrame, due: Mapping[int, pl.DataFrame]) -> Batch:
 
 
 def _numbered(names: pl.Series, partition: Ints) -> tuple[Ints, pl.Series, Ints]:
-    """The number of each row's entity, and the text and the partition of each entity by number."""
+    """The number of each row's entity; and by number, in order of (partition, text), entities' texts and partitions."""
     array = names.to_arrow(compat_level=pl.CompatLevel.oldest())
     encoded = pa.chunked_array([array]).combine_chunks().dictionary_encode()
     code = encoded.indices.to_numpy().astype("i8")
@@ -97,7 +97,9 @@ def _numbered(names: pl.Series, partition: Ints) -> tuple[Ints, pl.Series, Ints]
         pair = code * (int(partition.max()) + 1) + partition
         _, first, code = np.unique(pair, return_index=True, return_inverse=True)
         texts, owner = names.gather(first), partition[first]
-    by_partition = np.argsort(owner, kind="stable")
+    # In order of their texts: RocksDB and the changelog take neighbours at a fraction of the cost.
+    by_text = texts.arg_sort().to_numpy()
+    by_partition = by_text[np.argsort(owner[by_text], kind="stable")]
     number = np.empty(len(owner), "i8")
     number[by_partition] = np.arange(len(owner))
     return number[code], texts.gather(by_partition).cast(pl.String), owner[by_partition]
