@@ -52,6 +52,8 @@ class Pace:
     pending_bytes: int = 32 << 20
     due: int = 20_000
     """Timers per view and partition taken into one flush, so that a million falls on the hour are spread."""
+    flush_seconds: float = 0.2
+    """How long a flush may take for its timers, computed and written, while the worker keeps up."""
     fenced_pause: float = 5.0
     """Seconds before a fenced task is opened again; longer than a heartbeat interval of the group."""
 
@@ -96,7 +98,7 @@ class Engine:
         self._last = 0.0
         self._flushes = 0
         self._turn = 0
-        self._size = FlushSize(pace.entities, pace.events)
+        self._size = FlushSize(pace.entities, pace.events, pace.flush_seconds)
 
     # -- assignment
 
@@ -261,7 +263,8 @@ class Engine:
 
     async def _flush(self) -> None:
         async with self._cutting:
-            self._last = asyncio.get_running_loop().time()
+            clock = asyncio.get_running_loop().time
+            self._last = clock()
             now = self._now()
             taken = self._take(now)
             if not taken:
@@ -275,17 +278,20 @@ class Engine:
                 self._give_back(taken)
                 await asyncio.sleep(1.0)
                 return
+            computed = clock() - self._last
             timers = sum(len(due) for t in taken for due in t.due.values())
             self._size.seen(sum(f.events for f in flushes), sum(f.entities for f in flushes), timers)
             with self.metrics.stage("wait"):
                 await self._written()
-            self._writing = asyncio.create_task(self._write(flushes, self._last), name="write flush")
+            self._writing = asyncio.create_task(
+                self._write(flushes, self._last, computed), name="write flush"
+            )
 
     def _take(self, now: int) -> list[Taken]:
         out = []
         open_tasks = [t for t in self.tasks.values() if t.life is Life.OPEN]
         self._turn += 1
-        left = self._size.due
+        left = self._size.due(behind=self._pending_events() >= self._size.events)
         for task in _from(open_tasks, self._turn):  # another is first each time: none waits for ever
             due: dict[str, pl.DataFrame] = {}
             fired: dict[str, Sequence[bytes]] = {}
@@ -321,11 +327,14 @@ class Engine:
                 waiting = due.filter(pl.col("due") == REPUBLISH)["key"].to_list()
                 t.task.republish[view_id] = waiting + t.task.republish.get(view_id, [])
 
-    async def _write(self, flushes: list[TaskFlush], cut: float) -> None:
+    async def _write(self, flushes: list[TaskFlush], cut: float, computed: float) -> None:
+        clock = asyncio.get_running_loop().time
+        begun = clock()
         try:
             done = await self._persister(flushes)
             self._flushes += 1
-            self.metrics.flushed(done, asyncio.get_running_loop().time() - cut)
+            self._size.took(sum(f.entities for f in flushes), computed + clock() - begun)
+            self.metrics.flushed(done, clock() - cut)
         except asyncio.CancelledError:
             raise
         except BaseException as exc:

@@ -19,7 +19,7 @@ import polars as pl
 
 from headrace.arrow import Ints, binaries
 
-MOST = 1_000
+MOST = 500
 """Timers in a record: it is handed out whole."""
 _BIAS = 1 << 63
 _DUE = struct.Struct(">Q")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from agents.flush_size import FlushSize
+from agents.flush_size import LEAST, FlushSize
 
 
 def test_before_anything_is_known_every_event_may_change_an_entity() -> None:
-    assert FlushSize(25_000, 100_000).events == 25_000
-    assert FlushSize(25_000, 10_000).events == 10_000
+    assert FlushSize(25_000, 100_000, 0.2).events == 25_000
+    assert FlushSize(25_000, 10_000, 0.2).events == 10_000
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,29 @@ def test_before_anything_is_known_every_event_may_change_an_entity() -> None:
     ],
 )
 def test_the_last_flush_tells(events: int, entities: int, timers: int, following: int) -> None:
-    size = FlushSize(25_000, 100_000)
+    size = FlushSize(25_000, 100_000, 0.2)
     size.seen(events, entities, timers)
     assert size.events == following
+
+
+def test_timers_are_half_of_a_flush_until_one_was_too_long() -> None:
+    size = FlushSize(25_000, 100_000, 0.2)
+    assert size.due(behind=False) == 12_500
+    size.took(30_000, 0.2)
+    assert size.due(behind=False) == 12_500
+
+
+def test_a_worker_that_keeps_up_takes_as_many_timers_as_its_time_allows() -> None:
+    size = FlushSize(25_000, 100_000, 0.2)
+    taken = 12_500
+    for _ in range(20):
+        size.took(taken, 0.05 + taken * 0.000_03)
+        taken = size.due(behind=False)
+    assert taken == pytest.approx(5_000, rel=0.01)  # (0.2 - 0.05) / 0.000_03
+    assert size.due(behind=True) == 12_500
+
+
+def test_a_flush_that_waited_for_a_component_does_not_stop_the_timers() -> None:
+    size = FlushSize(25_000, 100_000, 0.2)
+    size.took(0, 60.0)
+    assert size.due(behind=False) == LEAST
