@@ -139,7 +139,7 @@ def _costs(addresses: Addresses, given: argparse.Namespace) -> Result:
 
 
 def _two_workers(addresses: Addresses, given: argparse.Namespace) -> Result:
-    found = two_workers.run(addresses, int(4_000_000 * given.scale), given.runs)
+    found = two_workers.run(addresses, max(int(4_000_000 * given.scale), 1_500_000), given.runs)
     return two_workers.table(found), [vars(r) for r in found]
 
 

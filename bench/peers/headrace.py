@@ -6,6 +6,7 @@ Redis holds the newest window of a user alone, as of the newest event of its par
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import time
 from collections.abc import Mapping
@@ -42,7 +43,7 @@ class Headrace(Engine):
         self.settings = dict(settings or {})
 
     def install(self) -> str:
-        return ", ".join(f"{n} {version(n)}" for n in VERSIONS)
+        return ", ".join([f"headrace {source()}", *(f"{n} {version(n)}" for n in VERSIONS)])
 
     def events(self, task: Task) -> int:
         return 4_000_000 if task == W1 else 2_000_000
@@ -147,6 +148,15 @@ def wait(running: WorkerRun, events: float, seconds: float = 300.0) -> None:
 def folder() -> tempfile.TemporaryDirectory[str]:
     """A folder for one run."""
     return tempfile.TemporaryDirectory(prefix="headrace-bench-", ignore_cleanup_errors=True)
+
+
+def source() -> str:
+    """What tells one state of the product's code from another: a hash of its files."""
+    found = hashlib.sha256()
+    for name in ("headrace", "tables", "agents", "app"):
+        for path in sorted((root() / name).rglob("*.py")):
+            found.update(f"{path.relative_to(root())}\n".encode() + path.read_bytes())
+    return found.hexdigest()[:7]
 
 
 def root() -> Path:
