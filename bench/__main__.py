@@ -76,9 +76,8 @@ def _run(section: str, given: argparse.Namespace) -> Result:
 def _peers(task: Task) -> Callable[[Addresses, argparse.Namespace], Result]:
     def section(addresses: Addresses, given: argparse.Namespace) -> Result:
         engines = [e() for e in ENGINES if e.name in given.engines]
-        entries = compare(addresses, task, engines, given.runs, given.scale)
-        for entry in entries if given.more else ():
-            entry.earlier(reports.earlier(f"peers-{task.name}") or [])
+        before = (reports.earlier(f"peers-{task.name}") or []) if given.more else []
+        entries = compare(addresses, task, engines, given.runs, given.scale, before)
         return [*table(entries), "", *(f"- {e.engine.name}: {e.version}" for e in entries if e.version)], [
             e.data() for e in entries
         ]

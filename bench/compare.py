@@ -48,6 +48,7 @@ class Entry:
         """Put the runs of an earlier report before these, if it has any of this engine in this version."""
         for found in data:
             if (found["engine"], found["version"]) == (self.engine.name, self.version):
+                self.checked = str(found["checked"])
                 runs = [dict(run) for run in found["runs"]]
                 self.loads[:0] = [run.pop("load") for run in runs]
                 self.rates[:0] = [Rate(**run) for run in runs]
@@ -66,9 +67,18 @@ class Entry:
 
 
 def compare(
-    addresses: Addresses, task: Task, engines: Sequence[Engine], runs: int, scale: float = 1.0
+    addresses: Addresses,
+    task: Task,
+    engines: Sequence[Engine],
+    runs: int,
+    scale: float = 1.0,
+    before: Sequence[Mapping[str, Any]] = (),
 ) -> list[Entry]:
-    """Every engine that does the task, in the order given. `scale` shortens the runs."""
+    """Every engine that does the task, in the order given. `scale` shortens the runs.
+
+    `before`: the data of an earlier report, whose runs count with these, engine by engine where the versions are the
+    same; answers that were right there are not asked for again.
+    """
     entries = [Entry(e) for e in engines if task.name in e.tasks]
     for entry in entries:
         _say(f"{task.name}: {entry.engine.name}: install and check")
@@ -77,7 +87,9 @@ def compare(
         except (MissingError, EngineError) as error:
             entry.problem = f"not installed: {error}"
             _say(entry.problem)
-    _check(addresses, task, [e for e in entries if not e.problem])
+    for entry in entries:
+        entry.earlier(before)
+    _check(addresses, task, [e for e in entries if not e.problem and not e.checked])
     ready = [e for e in entries if not e.problem]
     n = max((int(scale * e.engine.events(task)) for e in ready), default=0)
     topic = f"{task.name}_{time.time_ns()}"
@@ -91,6 +103,8 @@ def compare(
 
 
 def _check(addresses: Addresses, task: Task, entries: Sequence[Entry]) -> None:
+    if not entries:
+        return
     events = columns(CHECKED, USERS)
     topic = f"{task.name}_check_{time.time_ns()}"
     fill(_kafka(addresses), topic, CHECKED, Shape(users=USERS))
