@@ -111,7 +111,7 @@ def _check(addresses: Addresses, task: Task, entries: Sequence[Entry]) -> None:
     every = checking.expected(events, SHOWN, task)
     for entry in entries:
         with folder() as place:
-            job = Job(addresses, topic, replace(task, seconds=120.0), CHECKED, Path(place), check=True)
+            job = Job(addresses, topic, replace(task, seconds=300.0), CHECKED, Path(place), check=True)
             try:
                 if isinstance(entry.engine, Headrace):
                     wrong = check_headrace(entry.engine, job, events)
