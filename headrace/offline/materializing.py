@@ -20,8 +20,8 @@ from deltalake.exceptions import CommitFailedError
 
 from headrace.aggregates.partials import Ints
 from headrace.durations import format_instant
-from headrace.errors import UsageError
-from headrace.history.storage import Options, named_errors
+from headrace.errors import UnavailableError, UsageError
+from headrace.history.storage import Options, as_error, named_errors
 from headrace.history.table import PROPERTIES, TARGET_FILE_SIZE, WRITER
 from headrace.offline.jobs import Running
 from headrace.offline.sources import Events
@@ -201,8 +201,8 @@ def replace(
                     commit_properties=commit,
                 )
                 return
-            except CommitFailedError:
-                if attempt == ATTEMPTS - 1:
+            except CommitFailedError as exc:
+                if attempt == ATTEMPTS - 1 or isinstance(as_error(uri, exc), UnavailableError):
                     raise
 
 
