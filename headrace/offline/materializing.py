@@ -23,6 +23,7 @@ from headrace.durations import format_instant
 from headrace.errors import UnavailableError, UsageError
 from headrace.history.storage import Options, as_error, named_errors
 from headrace.history.table import PROPERTIES, TARGET_FILE_SIZE, WRITER
+from headrace.history.upkeep import is_kept
 from headrace.offline.jobs import Running
 from headrace.offline.sources import Events
 from headrace.offline.view_values import ViewValues
@@ -180,7 +181,7 @@ def replace(
         }
     )
     with named_errors(uri):
-        if not DeltaTable.is_deltatable(uri, storage_options=given):
+        if not is_kept(uri, given):
             DeltaTable.create(
                 uri,
                 schema,

@@ -23,6 +23,7 @@ from headrace.history.gaps import Whole, gaps_of, refuse, remaining
 from headrace.history.read import access, scan
 from headrace.history.retention import horizon_of
 from headrace.history.storage import Options, named_errors
+from headrace.history.upkeep import is_kept
 from headrace.offline.columns import as_declared, is_as_stored, utc
 from headrace.offline.listing import Files, digest, files_of
 from headrace.types import Date, Int64
@@ -85,7 +86,7 @@ class DeltaEvents:
         """The newest version, or the one asked for. StateError if there is no table or no such version,
         PositionError if it has a gap (`headrace.history.gaps`) and `allow_gaps` does not let it."""
         with named_errors(uri):
-            if not DeltaTable.is_deltatable(uri, storage_options=access(options)):
+            if not is_kept(uri, access(options)):
                 raise StateError(
                     f"source `{source.name}` has no history at {uri}. Run `headrace history` to keep its events, "
                     "or give a frame of them with events="
@@ -224,7 +225,7 @@ class FrameEvents:
 def _is_delta(path: str, options: Options) -> bool:
     if "://" not in path and not Path(path).is_dir():
         return False
-    return bool(DeltaTable.is_deltatable(path, storage_options=access(options)))
+    return is_kept(path, access(options))
 
 
 def _batches(
