@@ -19,7 +19,7 @@ from headrace.asking import Asked, Key, OnlineFeatures, asked, entity_of, with_k
 from headrace.definitions import FeatureView
 from headrace.describing import describe
 from headrace.errors import UsageError
-from headrace.loading import Project, load
+from headrace.loading import Project, load, registry_of
 from headrace.online.read import OnlineReader
 from headrace.service import service
 from headrace.serving import serving
@@ -70,7 +70,7 @@ class FeatureStore:
     @cached_property
     def project(self) -> Project:
         """The definitions."""
-        return load(self.config)
+        return load(self.config, registry=None if self._settings is None else registry_of(self._settings))
 
     @cached_property
     def _reader(self) -> OnlineReader:

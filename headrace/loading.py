@@ -33,7 +33,7 @@ from headrace.importing import importable
 from headrace.lines import Lines
 from headrace.project import Project, Views
 from headrace.registry import SchemaRegistry
-from headrace.settings import load_settings
+from headrace.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from headrace.plan import ViewPlan
@@ -139,7 +139,7 @@ def _resolve(found: list[Definition], registry: Registry | None, root: Path) -> 
     for source in waiting:
         mistakes = Mistakes(f"StreamSource {source.name}", source.place)
         try:
-            fetch = registry or _registry_of(root)
+            fetch = registry or registry_of(load_settings(root))
             assert isinstance(source.schema, Subject)
             source.resolve(fetch(source.schema))
         except DefinitionError as error:
@@ -160,12 +160,17 @@ def _resolve(found: list[Definition], registry: Registry | None, root: Path) -> 
             spoil(view, mistakes.settle())
 
 
-def _registry_of(root: Path) -> Registry:
-    url = load_settings(root).registry.url
-    if url is None:
-        raise UsageError("registry.url is not set in headrace.toml")
-    client = SchemaRegistry(url)
-    return lambda subject: client.version(subject.name, subject.version or "latest").schema
+def registry_of(settings: Settings) -> Registry:
+    """What asks the registry of the settings. UsageError, when it is asked, if they name none."""
+    url = settings.registry.url
+
+    def ask(subject: Subject) -> AvroSchema:
+        if url is None:
+            raise UsageError("registry.url is not set in headrace.toml")
+        with SchemaRegistry(url) as registry:
+            return registry.version(subject.name, subject.version or "latest").schema
+
+    return ask
 
 
 _KINDS: tuple[tuple[str, tuple[type, ...]], ...] = (

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from tests.stack.cache import cache_root, locked
-from tests.stack.install import MissingError, once
+from tests.stack.install import MissingError, once, run
 
 _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
-_DEADLINE = 1200.0
 
 
 def environment(name: str, *requirements: str) -> Path:
@@ -57,28 +55,6 @@ def classes(source: Path, classpath: str) -> Path:
         run(["javac", "-cp", classpath, "-d", str(to), str(source)])
 
     return once(f"peer-classes-{_short(source.read_text(), classpath)}", compile_it)
-
-
-def run(command: list[str], folder: Path | None = None) -> str:
-    """Run an installing command; its output. Raises MissingError with the end of it."""
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=_DEADLINE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise MissingError(f"{command[0]} did not finish within {_DEADLINE:.0f} s: try again") from error
-    if done.returncode:
-        tail = "\n".join(done.stdout.strip().splitlines()[-8:])
-        raise MissingError(f"`{' '.join(command[:5])} ...` failed with {done.returncode}:\n{tail}")
-    return done.stdout
 
 
 def _dependency(group: str, artifact: str, version: str) -> str:

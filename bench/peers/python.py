@@ -9,8 +9,9 @@ from typing import ClassVar
 
 from bench.events import SCHEMA, user
 from bench.peers.engine import SHOWN, Engine, Job, Running, Task
-from bench.peers.installing import environment, run
+from bench.peers.installing import environment
 from bench.peers.lines import LineProcess
+from tests.stack.install import run
 
 _VERSIONS = """
 import sys

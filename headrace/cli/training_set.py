@@ -104,8 +104,10 @@ def versions_of(given: list[str] | None) -> AtVersion:
 
 
 def written(made: Any, output: Path) -> None:
-    """Write a frame as Parquet, or as CSV by its name; whole or not at all."""
-    from headrace.errors import UsageError
+    """Write a frame as Parquet, or as CSV by its name; whole or not at all. StateError where there is no room."""
+    from polars.exceptions import PolarsError
+
+    from headrace.errors import StateError, UsageError
 
     if not output.parent.is_dir():
         raise UsageError(f"there is no folder {output.parent} to write to")
@@ -116,6 +118,8 @@ def written(made: Any, output: Path) -> None:
         else:
             made.write_parquet(part)
         part.replace(output)
+    except (OSError, PolarsError) as exc:  # Polars tells of a full disk in its own way
+        raise StateError(f"{output} cannot be written: {exc}") from exc
     finally:
         part.unlink(missing_ok=True)
 

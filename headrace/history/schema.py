@@ -12,7 +12,21 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from headrace.errors import SchemaError
-from headrace.types import DataType, Date, Int32, Int64, List, Map, Null, String, Struct, Timestamp
+from headrace.types import (
+    DataType,
+    Date,
+    Decimal,
+    Float32,
+    Float64,
+    Int32,
+    Int64,
+    List,
+    Map,
+    Null,
+    String,
+    Struct,
+    Timestamp,
+)
 
 META: Mapping[str, DataType] = {
     "_topic": String,
@@ -67,14 +81,18 @@ class HistorySchema:
         return pa.schema([pa.field(n, t.arrow) for n, t in (self.types | {DATE: Date}).items()])
 
 
-def widened(name: str, stored: DataType, wanted: DataType) -> DataType:
-    """The type of a column that holds what is stored and what is wanted: structs may gain members, nothing
-    else.
+PROMOTED = frozenset({(Int32, Int64), (Int32, Float64), (Float32, Float64)})
+"""Avro's promotions of which every value stays what it was."""
 
-    Raises SchemaError where the two differ otherwise: Delta columns do not change their type.
+
+def widened(name: str, stored: DataType, wanted: DataType) -> DataType:
+    """The type of a column that holds what is stored and what is wanted: structs may gain members, and numbers may be
+    promoted where no value changes (`PROMOTED`, and decimals of as many digits behind the point).
+
+    Raises SchemaError where the two differ otherwise.
     """
-    if stored == wanted:
-        return stored
+    if stored == wanted or (stored, wanted) in PROMOTED or _holds_all(stored, wanted):
+        return wanted
     if isinstance(stored, List) and isinstance(wanted, List):
         return List(widened(name, stored.item, wanted.item))
     if isinstance(stored, Map) and isinstance(wanted, Map):
@@ -87,8 +105,27 @@ def widened(name: str, stored: DataType, wanted: DataType) -> DataType:
         f"column `{name}` changed its type",
         expected=f"{stored}, as the history table has it",
         got=str(wanted),
-        hint="A column keeps its type: give the new one another name, or the source, and so its table, a new name.",
+        hint="Ints become Int64 or Float64, Float32 becomes Float64, else a column keeps its type: give the new one "
+        "another name, or the source, and so its table, a new name.",
     )
+
+
+def gained(stored: DataType, wanted: DataType) -> bool:
+    """Whether `wanted` (of `widened`) is what is stored, but for members that structs have gained."""
+    if isinstance(stored, List) and isinstance(wanted, List):
+        return gained(stored.item, wanted.item)
+    if isinstance(stored, Map) and isinstance(wanted, Map):
+        return gained(stored.key, wanted.key) and gained(stored.value, wanted.value)
+    if isinstance(stored, Struct) and isinstance(wanted, Struct):
+        now = dict(wanted.fields)
+        return all(gained(t, now[n]) for n, t in dict(stored.fields).items())
+    return stored == wanted
+
+
+def _holds_all(stored: DataType, wanted: DataType) -> bool:
+    if not isinstance(stored, Decimal) or not isinstance(wanted, Decimal):
+        return False
+    return stored.scale == wanted.scale and stored.precision <= wanted.precision
 
 
 def _holds_null(type: DataType) -> bool:

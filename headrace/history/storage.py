@@ -26,6 +26,7 @@ _REFUSED = (
 )
 _NO_BUCKET = ("NoSuchBucket", "InvalidBucketName")
 _NO_FOLDER = ("Permission denied", "Could not create local directory", "Read-only file system")
+_NO_ROOM = ("No space left on device", "File too large", "Disk quota exceeded")
 _NO_ANSWER = ("Generic S3 error", "error performing", "error sending request", "timed out", "connection")
 
 
@@ -93,6 +94,8 @@ def as_error(uri: str, exc: Exception) -> HeadraceError:
         return SettingsError(f"history: the S3 server of {uri} refuses the credentials ({_brief(text)})")
     if isinstance(exc, PermissionError) or any(x in text for x in _NO_FOLDER):
         return SettingsError(f"history.uri: {uri} may not be written ({_brief(text)})")
+    if any(x in text for x in _NO_ROOM):
+        return UnavailableError(f"the disk of {uri} has no room for what is written ({_brief(text)})")
     if isinstance(exc, OSError) or any(x.lower() in text.lower() for x in _NO_ANSWER):
         return UnavailableError(f"history at {uri} does not answer: {_brief(text)}")
     return StateError(f"history at {uri}: {_brief(text)}")

@@ -9,6 +9,7 @@ Refuses to hold events back or to decide when a commit is due; memory is what on
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -22,13 +23,17 @@ from headrace.errors import HeadraceError, PositionError, SettingsError, Unavail
 from headrace.history.account import begin_name, events_name, position_name
 from headrace.history.positions import Place, Spans, is_done
 from headrace.history.rows import Events, history_rows, require_within
-from headrace.history.schema import DATE, HistorySchema, widened
+from headrace.history.schema import DATE, HistorySchema, gained, widened
 from headrace.history.storage import Options, as_error, named_errors
 from headrace.types import DataType, from_arrow
 
+log = logging.getLogger("headrace.history")
+
 TARGET_FILE_SIZE = 128 << 20
 
-WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=128 * 1024)
+WRITER_ROWS = 128 * 1024
+
+WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=WRITER_ROWS)
 
 PROPERTIES: Mapping[str, str | None] = {
     "delta.checkpointInterval": "20",  # The log is read anew for each commit.
@@ -209,12 +214,47 @@ class HistoryTable:
         return all(stored.get(n) == t for n, t in self._widened(stored).items())
 
     def _add_columns(self, table: DeltaTable) -> None:
-        fields = [pa.field(n, t.arrow) for n, t in self._widened(stored_types(table)).items()]
+        stored = stored_types(table)
+        types = self._widened(stored)
+        if any(types[n] != t and not gained(t, types[n]) for n, t in stored.items() if n in types):
+            self._promote(table, stored | types)
+            return
+        fields = [pa.field(n, t.arrow) for n, t in types.items()]
         empty = pa.schema([*fields, self.schema.arrow.field(DATE)]).empty_table()
         write_deltalake(table, empty, mode="append", schema_mode="merge", partition_by=[DATE])
 
+    def _promote(self, table: DeltaTable, types: Mapping[str, DataType]) -> None:
+        """Writes every row anew with these types, in one commit: Delta's columns have one type in all files.
+
+        Positions and accounts stay, and so do older versions, with the types that they had. What another writer adds
+        meanwhile stays beside it: its numbers are read as the wider type.
+        """
+        log.info("history at %s: columns are promoted, which writes the table anew", self.uri)
+        schema = pa.schema([pa.field(n, t.arrow) for n, t in types.items()])
+        source = table.to_pyarrow_dataset()
+        rows = source.scanner(batch_size=WRITER_ROWS, batch_readahead=1, fragment_readahead=1).to_reader()
+        batches = (_cast(batch, schema) for batch in rows)
+        write_deltalake(
+            table,
+            pa.RecordBatchReader.from_batches(schema, batches),
+            mode="overwrite",
+            schema_mode="overwrite",
+            partition_by=[DATE],
+            target_file_size=TARGET_FILE_SIZE,
+            writer_properties=WRITER,
+        )
+
     def _widened(self, stored: Mapping[str, DataType]) -> dict[str, DataType]:
         return {n: widened(n, stored.get(n, t), t) for n, t in self.schema.types.items()}
+
+
+def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch with the columns of `schema`; null where it has none."""
+    columns = [
+        batch[f.name].cast(f.type) if f.name in batch.schema.names else pa.nulls(len(batch), f.type)
+        for f in schema
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _events_by_place(rows: pa.Table) -> dict[Place, int]:

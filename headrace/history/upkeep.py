@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import date
 
 from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
 
 from headrace.history.schema import DATE
 from headrace.history.storage import Options, named_errors
@@ -18,9 +19,13 @@ SAFE_RETENTION_HOURS = 7 * 24
 
 
 def is_kept(uri: str, storage_options: Options | None = None) -> bool:
-    """Whether there is a table."""
+    """Whether there is a table. Not by `DeltaTable.is_deltatable`, which lets no other thread run while it waits."""
     with named_errors(uri):
-        return bool(DeltaTable.is_deltatable(uri, storage_options=dict(storage_options or {})))
+        try:
+            DeltaTable(uri, storage_options=dict(storage_options or {}))
+        except TableNotFoundError:
+            return False
+    return True
 
 
 def compact(

@@ -18,6 +18,7 @@ from deltalake import DeltaTable
 
 from headrace.history.read import access, scan
 from headrace.history.storage import Options, named_errors
+from headrace.history.upkeep import is_kept
 from headrace.offline.listing import Files, added
 from headrace.offline.sources import EPOCH, FileEvents
 from headrace.plan import ViewPlan
@@ -55,7 +56,7 @@ class Before:
 def before_of(plan: ViewPlan, uri: str, options: Options) -> Before | None:
     """The newest refresh in the view's table; None if there is none of this definition among the last commits."""
     with named_errors(uri):
-        if not DeltaTable.is_deltatable(uri, storage_options=access(options)):
+        if not is_kept(uri, access(options)):
             return None
         commits = DeltaTable(uri, storage_options=access(options)).history(LOOKED_AT)
     text = next((c[KEY] for c in commits if KEY in c), None)

@@ -20,9 +20,10 @@ from deltalake.exceptions import CommitFailedError
 
 from headrace.aggregates.partials import Ints
 from headrace.durations import format_instant
-from headrace.errors import UsageError
-from headrace.history.storage import Options, named_errors
+from headrace.errors import UnavailableError, UsageError
+from headrace.history.storage import Options, as_error, named_errors
 from headrace.history.table import PROPERTIES, TARGET_FILE_SIZE, WRITER
+from headrace.history.upkeep import is_kept
 from headrace.offline.jobs import Running
 from headrace.offline.sources import Events
 from headrace.offline.view_values import ViewValues
@@ -180,7 +181,7 @@ def replace(
         }
     )
     with named_errors(uri):
-        if not DeltaTable.is_deltatable(uri, storage_options=given):
+        if not is_kept(uri, given):
             DeltaTable.create(
                 uri,
                 schema,
@@ -201,8 +202,8 @@ def replace(
                     commit_properties=commit,
                 )
                 return
-            except CommitFailedError:
-                if attempt == ATTEMPTS - 1:
+            except CommitFailedError as exc:
+                if attempt == ATTEMPTS - 1 or isinstance(as_error(uri, exc), UnavailableError):
                     raise
 
 

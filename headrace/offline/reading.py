@@ -16,6 +16,7 @@ from deltalake import DeltaTable
 from headrace.history.access import options_of
 from headrace.history.read import access, scan
 from headrace.history.storage import Options, named_errors, view_uri
+from headrace.history.upkeep import is_kept
 from headrace.offline.materializing import values_at
 from headrace.offline.opening import opening
 from headrace.offline.refreshing import instant_of
@@ -82,7 +83,7 @@ def _materialized(
     None where there is no table, or nothing in it.
     """
     with named_errors(uri):
-        if not DeltaTable.is_deltatable(uri, storage_options=access(options)):
+        if not is_kept(uri, access(options)):
             return None
         table = scan(DeltaTable(uri, storage_options=access(options)))
         newest = newest_instant(DeltaTable(uri, storage_options=access(options)))

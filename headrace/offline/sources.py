@@ -6,7 +6,7 @@ judge events: what is read twice is counted twice, and what is refused is the pl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -23,8 +23,10 @@ from headrace.history.gaps import Whole, gaps_of, refuse, remaining
 from headrace.history.read import access, scan
 from headrace.history.retention import horizon_of
 from headrace.history.storage import Options, named_errors
+from headrace.history.upkeep import is_kept
+from headrace.offline.columns import as_declared, is_as_stored, utc
 from headrace.offline.listing import Files, digest, files_of
-from headrace.types import DataType, Date, Int64
+from headrace.types import Date, Int64
 
 Source = StreamSource | BatchSource
 
@@ -84,7 +86,7 @@ class DeltaEvents:
         """The newest version, or the one asked for. StateError if there is no table or no such version,
         PositionError if it has a gap (`headrace.history.gaps`) and `allow_gaps` does not let it."""
         with named_errors(uri):
-            if not DeltaTable.is_deltatable(uri, storage_options=access(options)):
+            if not is_kept(uri, access(options)):
                 raise StateError(
                     f"source `{source.name}` has no history at {uri}. Run `headrace history` to keep its events, "
                     "or give a frame of them with events="
@@ -106,9 +108,7 @@ class DeltaEvents:
             have = lazy.collect_schema()
             if "_date" in have:
                 lazy = lazy.filter(pl.col("_date").is_between(_date(first), _date(last)))
-            if among is not None and all(
-                _is_as_declared(self.source, n, have) for n in among.meta.root_names()
-            ):
+            if among is not None and all(is_as_stored(self.source, n, have) for n in among.meta.root_names()):
                 lazy = lazy.filter(among)
             yield from _batches(lazy, self.source, columns, first, last)
 
@@ -225,11 +225,7 @@ class FrameEvents:
 def _is_delta(path: str, options: Options) -> bool:
     if "://" not in path and not Path(path).is_dir():
         return False
-    return bool(DeltaTable.is_deltatable(path, storage_options=access(options)))
-
-
-def _is_as_declared(source: Source, name: str, have: pl.Schema) -> bool:
-    return name in have and have[name] == source.columns[name].polars
+    return is_kept(path, access(options))
 
 
 def _batches(
@@ -245,27 +241,14 @@ def _batches(
         lazy = lazy.with_row_index("_offset")
     if source.timestamp is not None:
         lazy = lazy.filter(_within(source, have, first, last))
-    types: Mapping[str, DataType] = source.columns
     wanted = [
-        _typed(name, t, have) for name, t in types.items() if name in columns or name == source.timestamp
+        as_declared(source, name, have)
+        for name in source.columns
+        if name in columns or name == source.timestamp
     ]
     lazy = lazy.select(*wanted, *_places(source, have, columns))
     for batch in lazy.collect_batches(chunk_size=BATCH, maintain_order=True):
         yield batch.with_row_index("_row").with_columns(pl.col("_row").cast(pl.Int64))
-
-
-def _typed(name: str, type: DataType, have: pl.Schema) -> pl.Expr:
-    if name not in have:  # a column that the source gained later
-        return pl.lit(None, dtype=type.polars).alias(name)
-    return _utc(name, have[name]).cast(type.polars)
-
-
-def _utc(name: str, dtype: pl.DataType) -> pl.Expr:
-    column = pl.col(name)
-    if isinstance(dtype, pl.Datetime):
-        zone = dtype.time_zone
-        return column.dt.convert_time_zone("UTC") if zone else column.dt.replace_time_zone("UTC")
-    return column
 
 
 def _places(source: Source, have: pl.Schema, columns: set[str]) -> list[pl.Expr]:
@@ -281,7 +264,7 @@ def _places(source: Source, have: pl.Schema, columns: set[str]) -> list[pl.Expr]
     if "_timestamp" not in have:
         out.append(pl.lit(None, dtype=pl.Int64).alias("_timestamp"))
     elif isinstance(have["_timestamp"], pl.Datetime):
-        out.append(_utc("_timestamp", have["_timestamp"]).dt.timestamp("us").alias("_timestamp"))
+        out.append(utc("_timestamp", have["_timestamp"]).dt.timestamp("us").alias("_timestamp"))
     else:
         out.append(pl.col("_timestamp").cast(pl.Int64))
     return out

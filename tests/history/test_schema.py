@@ -6,11 +6,12 @@ import pyarrow as pa
 import pytest
 
 from headrace.errors import SchemaError
-from headrace.history.schema import HistorySchema, widened
+from headrace.history.schema import HistorySchema, gained, widened
 from headrace.types import (
     DataType,
     Date,
     Decimal,
+    Float32,
     Float64,
     Int32,
     Int64,
@@ -75,10 +76,30 @@ def test_a_struct_may_gain_members_at_any_depth_and_loses_none() -> None:
 
 
 @pytest.mark.parametrize(
+    ("stored", "wanted"),
+    [
+        (Int32, Int64),
+        (Int32, Float64),
+        (Float32, Float64),
+        (Decimal(10, 2), Decimal(12, 2)),
+        (List(Struct({"a": Int32})), List(Struct({"a": Int64}))),
+    ],
+)
+def test_a_number_may_be_promoted_where_no_value_changes(stored: DataType, wanted: DataType) -> None:
+    assert widened("x", stored, wanted) == wanted
+    assert not gained(stored, wanted)
+    assert gained(wanted, wanted)
+
+
+@pytest.mark.parametrize(
     ("stored", "wanted", "name"),
     [
-        (Int32, Int64, "x"),
-        (Decimal(10, 2), Decimal(12, 2), "x"),
+        (Int64, Int32, "x"),
+        (Int64, Float64, "x"),
+        (Int32, Float32, "x"),
+        (Int32, String, "x"),
+        (Decimal(12, 2), Decimal(10, 2), "x"),
+        (Decimal(10, 2), Decimal(12, 3), "x"),
         (List(Int64), Int64, "x"),
         (Struct({"a": Struct({"b": Int64})}), Struct({"a": Struct({"b": Float64})}), "x.a.b"),
     ],

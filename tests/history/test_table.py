@@ -9,11 +9,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from headrace.errors import FencedError, PositionError, SchemaError, SettingsError
+from headrace.history.gaps import gaps_of
 from headrace.history.read import read_history
 from headrace.history.schema import HistorySchema
-from headrace.types import Int64, List, Map, String, Struct, Timestamp
+from headrace.types import Float32, Float64, Int32, Int64, List, Map, String, Struct, Timestamp
 from tests.history.events import SCHEMA, T0, events, offsets, open_table
 
 P0, P1 = ("pay", 0), ("pay", 1)
@@ -193,6 +195,35 @@ def test_a_new_column_is_added_and_older_events_have_null_in_it(tmp_path: Path) 
         ("u1", [{"key": "k", "value": 1}], {"city": "Ulm"}),
         ("u2", None, None),
     ]
+
+
+def test_a_promoted_column_keeps_its_values_and_the_table_its_positions(tmp_path: Path) -> None:
+    place = Struct({"zip": Int32})
+    narrow = HistorySchema({**SCHEMA.columns, "n": Int32, "f": Float32, "place": place}, "at")
+    frame = events(0, 3).with_columns(
+        n=pl.Series([1, None, -(2**31)], dtype=pl.Int32),
+        f=pl.Series([0.1, None, 1.5], dtype=pl.Float32),
+        place=pl.Series([{"zip": 7}, None, {"zip": 8}], dtype=place.polars),
+    )
+    old = open_table(tmp_path, narrow)
+    old.append(frame, {P0: (0, 3), P1: (5, 9)})
+    wider = {**SCHEMA.columns, "n": Int64, "f": Float64, "place": Struct({"zip": Int64}), "more": String}
+    new = open_table(tmp_path, HistorySchema(wider, "at"))
+    assert new.positions([P0, P1]) == {P0: 3, P1: 9}
+    wide = pl.DataFrame({"n": [2**40], "f": [1e300], "place": [{"zip": 2**40}], "more": ["x"]})
+    new.append(pl.concat([events(3, 4), wide], how="horizontal"), {P0: (3, 4)})
+    old.append(frame.with_columns(pl.col("_offset") + 4), {P0: (4, 7)})  # which does not know of it yet
+    kept = read_history(str(tmp_path)).sort("_offset").collect()
+    assert kept["n"].to_list() == [1, None, -(2**31), 2**40, 1, None, -(2**31)]
+    tenth = 0.10000000149011612  # what 32 bits have of it
+    assert kept["f"].to_list() == [tenth, None, 1.5, 1e300, tenth, None, 1.5]
+    assert kept["place"].to_list()[:4] == [{"zip": 7}, None, {"zip": 8}, {"zip": 2**40}]
+    assert kept["more"].to_list() == [None, None, None, "x", None, None, None]
+    assert {n: kept.schema[n] for n in ("n", "f")} == {"n": pl.Int64(), "f": pl.Float64()}
+    assert gaps_of(DeltaTable(tmp_path), "headrace/shop/pay", ["pay"]).gaps == ()
+    before = read_history(str(tmp_path), version=1).collect()
+    assert before.schema["n"] == pl.Int32()
+    assert len(before) == 3
 
 
 def test_a_struct_gains_a_member(tmp_path: Path) -> None:

