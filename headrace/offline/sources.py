@@ -38,13 +38,19 @@ class Events(Protocol):
     """The events of one source."""
 
     def batches(
-        self, columns: set[str], first: int, last: int, among: pl.Expr | None = None
+        self,
+        columns: set[str],
+        first: int,
+        last: int,
+        among: pl.Expr | None = None,
+        *,
+        recorded: bool = True,
     ) -> Iterator[pl.DataFrame]:
         """The events of event time ``first <= t <= last`` (microseconds), and perhaps others, in any order.
 
         Frames with those of `columns` that the source has, and ``_partition _offset _timestamp _row`` (and
         ``_topic``, where it is among `columns`), as `SourcePlan.accept` takes them. Events that do not meet `among`, a
-        condition on the source's columns, may be left out.
+        condition on the source's columns, may be left out. Without `recorded`, ``_timestamp`` is null: not read.
         """
         ...
 
@@ -96,7 +102,13 @@ class DeltaEvents:
             return cls(source, uri, table.version(), dict(options or {}), found, since)
 
     def batches(
-        self, columns: set[str], first: int, last: int, among: pl.Expr | None = None
+        self,
+        columns: set[str],
+        first: int,
+        last: int,
+        among: pl.Expr | None = None,
+        *,
+        recorded: bool = True,
     ) -> Iterator[pl.DataFrame]:
         """As `Events.batches`; files are left out by their date and their keys, row groups by the event time, too."""
         with named_errors(self.uri):
@@ -109,7 +121,7 @@ class DeltaEvents:
                 _is_as_declared(self.source, n, have) for n in among.meta.root_names()
             ):
                 lazy = lazy.filter(among)
-            yield from _batches(lazy, self.source, columns, first, last)
+            yield from _batches(lazy, self.source, columns, first, last, recorded)
 
     def expected(self, first: int, last: int) -> int:
         """As `Events.expected`, by the numbers of rows that the log has of each file."""
@@ -172,12 +184,18 @@ class FileEvents:
         return replace(self, files={f: self.files[f] for f in files})
 
     def batches(
-        self, columns: set[str], first: int, last: int, among: pl.Expr | None = None
+        self,
+        columns: set[str],
+        first: int,
+        last: int,
+        among: pl.Expr | None = None,
+        *,
+        recorded: bool = True,
     ) -> Iterator[pl.DataFrame]:
         """As `Events.batches`. Events count as ordered as they are in the files, by the files' names."""
         if self.files:
             with named_errors(self.path):
-                yield from _batches(self._scan(), self.source, columns, first, last)
+                yield from _batches(self._scan(), self.source, columns, first, last, recorded)
 
     def expected(self, first: int, last: int) -> int:
         """As `Events.expected`: all of them, which the files' ends tell."""
@@ -207,10 +225,16 @@ class FrameEvents:
     frame: pl.LazyFrame
 
     def batches(
-        self, columns: set[str], first: int, last: int, among: pl.Expr | None = None
+        self,
+        columns: set[str],
+        first: int,
+        last: int,
+        among: pl.Expr | None = None,
+        *,
+        recorded: bool = True,
     ) -> Iterator[pl.DataFrame]:
         """As `Events.batches`. Without ``_partition`` and ``_offset``, events count as ordered as they are."""
-        yield from _batches(self.frame, self.source, columns, first, last)
+        yield from _batches(self.frame, self.source, columns, first, last, recorded)
 
     def expected(self, first: int, last: int) -> int:
         """As `Events.expected`: all of them."""
@@ -226,7 +250,7 @@ def _is_as_declared(source: Source, name: str, have: pl.Schema) -> bool:
 
 
 def _batches(
-    lazy: pl.LazyFrame, source: Source, columns: set[str], first: int, last: int
+    lazy: pl.LazyFrame, source: Source, columns: set[str], first: int, last: int, recorded: bool
 ) -> Iterator[pl.DataFrame]:
     have = lazy.collect_schema()
     if source.timestamp is not None and source.timestamp not in have:
@@ -242,7 +266,7 @@ def _batches(
     wanted = [
         _typed(name, t, have) for name, t in types.items() if name in columns or name == source.timestamp
     ]
-    lazy = lazy.select(*wanted, *_places(source, have, columns))
+    lazy = lazy.select(*wanted, *_places(source, have, columns, recorded))
     for batch in lazy.collect_batches(chunk_size=BATCH, maintain_order=True):
         yield batch.with_row_index("_row").with_columns(pl.col("_row").cast(pl.Int64))
 
@@ -261,7 +285,7 @@ def _utc(name: str, dtype: pl.DataType) -> pl.Expr:
     return column
 
 
-def _places(source: Source, have: pl.Schema, columns: set[str]) -> list[pl.Expr]:
+def _places(source: Source, have: pl.Schema, columns: set[str], recorded: bool) -> list[pl.Expr]:
     out = [
         pl.col("_partition").cast(pl.Int32)
         if "_partition" in have
@@ -271,7 +295,7 @@ def _places(source: Source, have: pl.Schema, columns: set[str]) -> list[pl.Expr]
     if "_topic" in columns or len(getattr(source, "topics", ())) > 1:
         topic = source.topics[0] if isinstance(source, StreamSource) else source.name
         out.append(pl.col("_topic").cast(pl.String) if "_topic" in have else pl.lit(topic).alias("_topic"))
-    if "_timestamp" not in have:
+    if "_timestamp" not in have or not recorded:
         out.append(pl.lit(None, dtype=pl.Int64).alias("_timestamp"))
     elif isinstance(have["_timestamp"], pl.Datetime):
         out.append(_utc("_timestamp", have["_timestamp"]).dt.timestamp("us").alias("_timestamp"))
