@@ -1,10 +1,13 @@
 """A new view's online state from history: `headrace backfill` beside a worker that waits, until Redis has every entity.
 
-    python -m bench.backfilling --folder DIR [--events 5000000] [--users 100000] [--view panes|month]
+    python -m bench.backfilling --folder DIR [--events 5000000] [--users 100000] [--view panes|month] [--limit N]
 
 Starts Kafka and Redis of its own. The history is that of `bench.training_data` (90 days); the topic has as many
 records, empty ones, so that the stream goes on where history ends. Views: `panes` 60 s, 1 h and 24 h windows of four
 aggregates and a lifetime sum; `month` the twenty features of the training benchmark. Prints one row of a report.
+
+With `--beside RATE`, the freshness of another project's view at so many events a second too: alone, and while the
+backfill runs, on the same Kafka, Redis and cores.
 """
 
 from __future__ import annotations
@@ -15,10 +18,13 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -29,12 +35,15 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from deltalake import DeltaTable
 
+from bench import freshness
 from bench import training_data as data
-from bench.process import ROOT, Worker, cpu_of
+from bench.measuring import cpu_of, rss_of
+from bench.process import ROOT, Process
 from headrace.history.account import position_name, writer_of
 from headrace.history.storage import table_uri
 from tests.stack.kafka import Kafka, create_topic
 from tests.stack.redis import Redis
+from tests.stack.whole import Addresses
 
 BATCH = 200_000
 WAIT = 1800.0
@@ -131,8 +140,18 @@ def _empty(n: int) -> bytes:
     return _MADE[n]
 
 
-def run(kafka: str, redis_url: str, folder: Path, events: int, users: int, view: str) -> Backfilled:
-    """Make the history if it is not there yet, then backfill it."""
+def run(
+    kafka: str,
+    redis_url: str,
+    folder: Path,
+    events: int,
+    users: int,
+    view: str,
+    limit: int | None = None,
+    begun: Callable[[], object] = lambda: None,
+) -> Backfilled:
+    """Make the history if it is not there yet, then backfill it; `limit`: entities a second that the worker writes
+    online. `begun` is called as the job starts."""
     history = data.once(
         folder, f"history-int-{events}-{users}", lambda to: data.history(str(to), events, users, "int")
     )
@@ -154,16 +173,19 @@ def run(kafka: str, redis_url: str, folder: Path, events: int, users: int, view:
             "HEADRACE_STATE__DIR": f"{scratch}/state",
         }
         with (
-            Worker(made, environment, core=None) as worker,
+            Process("worker", made, environment, core=None) as worker,
             redis.Redis.from_url(redis_url) as online,
         ):
-            while worker.sample() is None:
+            while worker.metrics() is None:
+                worker.check()
                 time.sleep(0.2)
-            before, began = cpu_of(worker.process.pid), time.perf_counter()
+            before, began = cpu_of(worker.pid), time.perf_counter()
             log = Path(scratch) / "backfill.log"
+            more = [] if limit is None else ["--limit", str(limit)]
+            begun()
             with log.open("w") as out:
                 job = subprocess.Popen(
-                    [sys.executable, "-m", "headrace.cli", "backfill", "spend", "--config", str(made)],
+                    [sys.executable, "-m", "headrace.cli", "backfill", "spend", "--config", str(made), *more],
                     env={**os.environ, **environment, "PYTHONPATH": str(ROOT)},
                     stdout=out,
                     stderr=subprocess.STDOUT,
@@ -172,17 +194,33 @@ def run(kafka: str, redis_url: str, folder: Path, events: int, users: int, view:
             ended = time.perf_counter() - began
             if status:
                 raise RuntimeError(log.read_text()[-2000:])
-            rss = 0.0
             while online.dbsize() < keys:
-                sample = worker.sample()
-                rss = max(rss, sample.rss if sample else 0.0)
+                worker.check()
                 if time.perf_counter() - began > WAIT:
                     raise RuntimeError(f"Redis has {online.dbsize()} of {keys} entities after {WAIT:.0f} s")
                 time.sleep(0.2)
             whole = time.perf_counter() - began
-            spent = cpu_of(worker.process.pid) - before
+            spent, rss = cpu_of(worker.pid) - before, rss_of(worker.pid, peak=True)
     cpu = use.ru_utime + use.ru_stime
     return Backfilled(events, keys, view, ended, whole, cpu, spent, use.ru_maxrss / 1024, rss)
+
+
+def beside(
+    addresses: Addresses, rate: int, seconds: float, backfill: Callable[[Callable[[], object]], Backfilled]
+) -> Iterator[str]:
+    """Rows of a report: freshness alone, then while `backfill` runs, which is given what to call as it begins."""
+    alone = freshness.run(addresses, rate, seconds)
+    yield "alone " + freshness.line(alone)
+    begun = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        going = pool.submit(backfill, begun.set)
+        while not begun.wait(0.5) and not going.done():
+            pass
+        during = freshness.run(addresses, rate, seconds)
+        over = " (it ended before)" if going.done() else ""
+        yield f"beside a backfill{over} " + freshness.line(during)
+        yield f"p99: {during.p99 / alone.p99:.2f} times"
+        going.result()
 
 
 def main() -> None:
@@ -192,6 +230,9 @@ def main() -> None:
     given.add_argument("--events", type=int, default=5_000_000)
     given.add_argument("--users", type=int, default=100_000)
     given.add_argument("--view", choices=["panes", "month"], default="panes")
+    given.add_argument("--limit", type=int)
+    given.add_argument("--beside", type=int, metavar="RATE")
+    given.add_argument("--seconds", type=float, default=40.0)
     asked = given.parse_args()
     with tempfile.TemporaryDirectory(dir=asked.folder) as folder, ExitStack() as stack:
         kafka, online = Kafka(Path(folder) / "kafka"), Redis(Path(folder) / "redis")
@@ -200,8 +241,22 @@ def main() -> None:
             component.launch()
         kafka.wait()
         online.wait()
-        done = run(kafka.address, online.url, asked.folder, asked.events, asked.users, asked.view)
-        print("\n".join([*HEAD, done.line]))
+        backfill = partial(
+            run,
+            kafka.address,
+            online.url,
+            asked.folder,
+            asked.events,
+            asked.users,
+            asked.view,
+            asked.limit,
+        )
+        if asked.beside is None:
+            print("\n".join([*HEAD, backfill().line]))
+            return
+        addresses = Addresses(kafka=kafka.address, redis_url=online.url)
+        for line in beside(addresses, asked.beside, asked.seconds, backfill):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

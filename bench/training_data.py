@@ -77,8 +77,18 @@ def drawn(n: int, users: int, draw: Draw, random: np.random.Generator) -> Ints:
     return who
 
 
-def history(uri: str, events: int, users: int, kind: Kind, options: dict[str, str] | None = None) -> str:
-    """Make the history under `uri` (`history.uri` of the settings); the table's own address."""
+def history(
+    uri: str,
+    events: int,
+    users: int,
+    kind: Kind,
+    options: dict[str, str] | None = None,
+    *,
+    days: int = DAYS,
+    hot: float = 0.0,
+) -> str:
+    """Make the history under `uri` (`history.uri` of the settings), of so many days up to LAST; user 0 has the share
+    `hot` of the events. The table's own address."""
     random = np.random.default_rng(1)
     made = table_uri(uri, PROJECT, SOURCE)
     columns = {"user_id": key_type(kind), "paid_at": Timestamp, "amount": Float64, "merchant": Int32}
@@ -87,11 +97,13 @@ def history(uri: str, events: int, users: int, kind: Kind, options: dict[str, st
     )
     table.open_or_create()
     ends = [0] * PARTITIONS
-    step = DAYS * DAY / events
+    step, first = days * DAY / events, LAST - days * DAY
     for begin in range(0, events, COMMIT):
         n = min(COMMIT, events - begin)
         who = drawn(n, users, "zipf", random)
-        arrived = (FIRST + (begin + np.arange(n)) * step).astype("i8")
+        if hot:
+            who[random.random(n) < hot] = 0
+        arrived = (first + (begin + np.arange(n)) * step).astype("i8")
         at, amount = arrived, pl.Series(np.round(random.gamma(2, 30, n), 2))
         if kind == "string":
             at = arrived - np.where(random.random(n) < 0.02, random.integers(0, LATE, n), 0)
@@ -122,13 +134,18 @@ def history(uri: str, events: int, users: int, kind: Kind, options: dict[str, st
     return made
 
 
-def spine(path: Path, rows: int, users: int, kind: Kind, draw: Draw) -> None:
-    """Labelled rows in no order, each at some instant of the last 60 days."""
+def spine(
+    path: Path, rows: int, users: int, kind: Kind, draw: Draw, *, days: int = DAYS, hot: float = 0.0
+) -> None:
+    """Labelled rows in no order, each at some instant of all `days` but the first 30; a share `hot` of user 0."""
     random = np.random.default_rng(2)
-    at = FIRST + 30 * DAY + random.integers(0, 60 * DAY, rows)
+    at = LAST - (days - 30) * DAY + random.integers(0, (days - 30) * DAY, rows)
+    who = drawn(rows, users, draw, random)
+    if hot:
+        who[random.random(rows) < hot] = 0
     pl.DataFrame(
         {
-            "user_id": named(drawn(rows, users, draw, random), kind),
+            "user_id": named(who, kind),
             "timestamp": pl.Series(at).cast(pl.Datetime("us", "UTC")),
             "label": random.random(rows) < 0.1,
         }

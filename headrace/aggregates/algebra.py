@@ -73,6 +73,8 @@ def any_of(has: Bools, starts: Ints) -> Bools:
     """Whether any of each group is true."""
     if len(starts) == len(has):
         return has
+    if has.all():
+        return np.ones(len(starts), "?")
     return np.logical_or.reduceat(has, starts)
 
 

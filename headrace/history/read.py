@@ -11,13 +11,16 @@ is there need not be in the table. With DuckDB, offline and without its delta ex
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import polars as pl
-import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
 from headrace.history.storage import Options, named_errors
 from headrace.history.table import stored_types
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
 
 
 def read_history(
@@ -42,6 +45,8 @@ def scan(table: DeltaTable, only: Sequence[str] | None = None) -> pl.LazyFrame:
 
 
 def _scan_some(table: DeltaTable, only: Sequence[str]) -> pl.LazyFrame:
+    import pyarrow.dataset as ds  # with it comes pandas: a second for who needs neither
+
     whole = table.to_pyarrow_dataset()
     kept = [f for f in whole.get_fragments() if f.path.endswith(tuple(only))]
     some = ds.FileSystemDataset(kept, whole.schema, whole.format, whole.filesystem)

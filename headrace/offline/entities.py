@@ -6,11 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from headrace.aggregates.partials import Ints
 
 SPREAD = 32
 """Whole numbers are looked up in an array where they are at most so many times as far apart as there are keys."""
+
+FAR = 1 << 61
+"""Keys beyond, of either sign, are not: their distances from others may not fit a word."""
+
+NONE = np.uint32(2**32 - 1)
 
 
 class Entities:
@@ -45,26 +51,24 @@ class Entities:
 
     def _looked_up(self, events: pl.DataFrame, key: pl.Expr) -> pl.Series:
         assert self._table is not None
-        lowest, table = self._table
-        column = events.select(key.cast(pl.Int64).fill_null(lowest - 1)).to_series().to_numpy()
-        place = (column - lowest).view("u8")  # far beyond the table for what is below `lowest`
-        code = pl.Series(table.take(np.minimum(place, np.uint64(len(table) - 1)).view("i8")))
-        if bool(code.min() == -1):
-            code = code.set(code == -1, None)
-        return code.cast(pl.UInt32)
+        before, table = self._table
+        column = events.select(key.cast(pl.Int64).fill_null(before)).to_series().to_numpy()
+        code = table.take(column - before, mode="clip")
+        found = pl.Series(code)
+        if code.max(initial=0) == NONE:
+            found = found.set(found == NONE, None)
+        return found
 
 
-def _table(known: pl.DataFrame) -> tuple[int, Ints] | None:
-    """Where there is one key of whole numbers close together: (the smallest, numbers by key from there on).
-
-    -1 stands for no number, and behind the last key.
-    """
+def _table(known: pl.DataFrame) -> tuple[int, NDArray[np.uint32]] | None:
+    """Where there is one key of whole numbers close together: (the one before the smallest, numbers by key from there
+    on). NONE stands for no number, at both ends."""
     if known.width != 1 or not known.dtypes[0].is_integer() or not len(known):
         return None
     keys = known.to_series().cast(pl.Int64).to_numpy()
     lowest, highest = int(keys.min()), int(keys.max())
-    if highest - lowest >= SPREAD * max(len(keys), 1 << 15):
+    if highest - lowest >= SPREAD * max(len(keys), 1 << 15) or lowest < -FAR or highest > FAR:
         return None
-    table = np.full(highest - lowest + 2, -1, "i4")
-    table[keys - lowest] = np.arange(len(keys))
-    return lowest, table
+    table = np.full(highest - lowest + 3, NONE, "u4")
+    table[keys - (lowest - 1)] = np.arange(len(keys))
+    return lowest - 1, table

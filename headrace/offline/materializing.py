@@ -143,7 +143,7 @@ def values_at(plan: ViewPlan, events: Events, keys: pl.DataFrame, at: Ints, thre
         expected=events.expected(BEGINNING, int(at.max(initial=BEGINNING))),
         present=True,
     ) as job:
-        for batch in events.batches(job.needs, job.first, job.last):
+        for batch in events.batches(job.needs, job.first, job.last, recorded=job.recorded):
             job.add(plan.source.kept(batch))
         return job.values(threads)
 

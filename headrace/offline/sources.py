@@ -41,13 +41,19 @@ class Events(Protocol):
     """The events of one source."""
 
     def batches(
-        self, columns: set[str], first: int, last: int, among: pl.Expr | None = None
+        self,
+        columns: set[str],
+        first: int,
+        last: int,
+        among: pl.Expr | None = None,
+        *,
+        recorded: bool = True,
     ) -> Iterator[pl.DataFrame]:
         """The events of event time ``first <= t <= last`` (microseconds), and perhaps others, in any order.
 
         Frames with those of `columns` that the source has, and ``_partition _offset _timestamp _row`` (and
         ``_topic``, where it is among `columns`), as `SourcePlan.accept` takes them. Events that do not meet `among`, a
-        condition on the source's columns, may be left out.
+        condition on the source's columns, may be left out. Without `recorded`, ``_timestamp`` is null: not read.
         """
         ...
 
@@ -99,7 +105,13 @@ class DeltaEvents:
             return cls(source, uri, table.version(), dict(options or {}), found, since)
 
     def batches(
-        self, columns: set[str], first: int, last: int, among: pl.Expr | None = None
+        self,
+        columns: set[str],
+        first: int,
+        last: int,
+        among: pl.Expr | None = None,
+        *,
+        recorded: bool = True,
     ) -> Iterator[pl.DataFrame]:
         """As `Events.batches`; files are left out by their date and their keys, row groups by the event time, too."""
         with named_errors(self.uri):
@@ -110,7 +122,7 @@ class DeltaEvents:
                 lazy = lazy.filter(pl.col("_date").is_between(_date(first), _date(last)))
             if among is not None and all(is_as_stored(self.source, n, have) for n in among.meta.root_names()):
                 lazy = lazy.filter(among)
-            yield from _batches(lazy, self.source, columns, first, last)
+            yield from _batches(lazy, self.source, columns, first, last, recorded)
 
     def expected(self, first: int, last: int) -> int:
         """As `Events.expected`, by the numbers of rows that the log has of each file."""
@@ -173,12 +185,18 @@ class FileEvents:
         return replace(self, files={f: self.files[f] for f in files})
 
     def batches(
-        self, columns: set[str], first: int, last: int, among: pl.Expr | None = None
+        self,
+        columns: set[str],
+        first: int,
+        last: int,
+        among: pl.Expr | None = None,
+        *,
+        recorded: bool = True,
     ) -> Iterator[pl.DataFrame]:
         """As `Events.batches`. Events count as ordered as they are in the files, by the files' names."""
         if self.files:
             with named_errors(self.path):
-                yield from _batches(self._scan(), self.source, columns, first, last)
+                yield from _batches(self._scan(), self.source, columns, first, last, recorded)
 
     def expected(self, first: int, last: int) -> int:
         """As `Events.expected`: all of them, which the files' ends tell."""
@@ -208,10 +226,16 @@ class FrameEvents:
     frame: pl.LazyFrame
 
     def batches(
-        self, columns: set[str], first: int, last: int, among: pl.Expr | None = None
+        self,
+        columns: set[str],
+        first: int,
+        last: int,
+        among: pl.Expr | None = None,
+        *,
+        recorded: bool = True,
     ) -> Iterator[pl.DataFrame]:
         """As `Events.batches`. Without ``_partition`` and ``_offset``, events count as ordered as they are."""
-        yield from _batches(self.frame, self.source, columns, first, last)
+        yield from _batches(self.frame, self.source, columns, first, last, recorded)
 
     def expected(self, first: int, last: int) -> int:
         """As `Events.expected`: all of them."""
@@ -229,7 +253,7 @@ def _is_delta(path: str, options: Options) -> bool:
 
 
 def _batches(
-    lazy: pl.LazyFrame, source: Source, columns: set[str], first: int, last: int
+    lazy: pl.LazyFrame, source: Source, columns: set[str], first: int, last: int, recorded: bool
 ) -> Iterator[pl.DataFrame]:
     have = lazy.collect_schema()
     if source.timestamp is not None and source.timestamp not in have:
@@ -246,12 +270,12 @@ def _batches(
         for name in source.columns
         if name in columns or name == source.timestamp
     ]
-    lazy = lazy.select(*wanted, *_places(source, have, columns))
+    lazy = lazy.select(*wanted, *_places(source, have, columns, recorded))
     for batch in lazy.collect_batches(chunk_size=BATCH, maintain_order=True):
         yield batch.with_row_index("_row").with_columns(pl.col("_row").cast(pl.Int64))
 
 
-def _places(source: Source, have: pl.Schema, columns: set[str]) -> list[pl.Expr]:
+def _places(source: Source, have: pl.Schema, columns: set[str], recorded: bool) -> list[pl.Expr]:
     out = [
         pl.col("_partition").cast(pl.Int32)
         if "_partition" in have
@@ -261,7 +285,7 @@ def _places(source: Source, have: pl.Schema, columns: set[str]) -> list[pl.Expr]
     if "_topic" in columns or len(getattr(source, "topics", ())) > 1:
         topic = source.topics[0] if isinstance(source, StreamSource) else source.name
         out.append(pl.col("_topic").cast(pl.String) if "_topic" in have else pl.lit(topic).alias("_topic"))
-    if "_timestamp" not in have:
+    if "_timestamp" not in have or not recorded:
         out.append(pl.lit(None, dtype=pl.Int64).alias("_timestamp"))
     elif isinstance(have["_timestamp"], pl.Datetime):
         out.append(utc("_timestamp", have["_timestamp"]).dt.timestamp("us").alias("_timestamp"))

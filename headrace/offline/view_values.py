@@ -96,6 +96,13 @@ class ViewValues:
         return self._projection.needs
 
     @property
+    def recorded(self) -> bool:
+        """Whether the events' record timestamps are read: where they count, or an expression or event time asks."""
+        source = self.plan.source.source
+        asked = source.timestamp is None or getattr(source, "max_ahead", None) is not None
+        return self._recorded or asked or RECORDED in self.needs
+
+    @property
     def among(self) -> pl.Expr | None:
         """What the events that matter meet, in columns of the source; None: nothing that could be said."""
         types = self.plan.view.entity.keys
