@@ -5,9 +5,6 @@
 Starts Kafka and Redis of its own. The history is that of `bench.training_data` (90 days); the topic has as many
 records, empty ones, so that the stream goes on where history ends. Views: `panes` 60 s, 1 h and 24 h windows of four
 aggregates and a lifetime sum; `month` the twenty features of the training benchmark. Prints one row of a report.
-
-With `--beside RATE`, the freshness of another project's view at so many events a second too: alone, and while the
-backfill runs, on the same Kafka, Redis and cores.
 """
 
 from __future__ import annotations
@@ -18,13 +15,10 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -35,7 +29,6 @@ from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from deltalake import DeltaTable
 
-from bench import freshness
 from bench import training_data as data
 from bench.measuring import cpu_of, rss_of
 from bench.process import ROOT, Process
@@ -43,7 +36,6 @@ from headrace.history.account import position_name, writer_of
 from headrace.history.storage import table_uri
 from tests.stack.kafka import Kafka, create_topic
 from tests.stack.redis import Redis
-from tests.stack.whole import Addresses
 
 BATCH = 200_000
 WAIT = 1800.0
@@ -148,10 +140,10 @@ def run(
     users: int,
     view: str,
     limit: int | None = None,
-    begun: Callable[[], object] = lambda: None,
 ) -> Backfilled:
     """Make the history if it is not there yet, then backfill it; `limit`: entities a second that the worker writes
-    online. `begun` is called as the job starts."""
+    online.
+    """
     history = data.once(
         folder, f"history-int-{events}-{users}", lambda to: data.history(str(to), events, users, "int")
     )
@@ -182,7 +174,6 @@ def run(
             before, began = cpu_of(worker.pid), time.perf_counter()
             log = Path(scratch) / "backfill.log"
             more = [] if limit is None else ["--limit", str(limit)]
-            begun()
             with log.open("w") as out:
                 job = subprocess.Popen(
                     [sys.executable, "-m", "headrace.cli", "backfill", "spend", "--config", str(made), *more],
@@ -205,24 +196,6 @@ def run(
     return Backfilled(events, keys, view, ended, whole, cpu, spent, use.ru_maxrss / 1024, rss)
 
 
-def beside(
-    addresses: Addresses, rate: int, seconds: float, backfill: Callable[[Callable[[], object]], Backfilled]
-) -> Iterator[str]:
-    """Rows of a report: freshness alone, then while `backfill` runs, which is given what to call as it begins."""
-    alone = freshness.run(addresses, rate, seconds)
-    yield "alone " + freshness.line(alone)
-    begun = threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        going = pool.submit(backfill, begun.set)
-        while not begun.wait(0.5) and not going.done():
-            pass
-        during = freshness.run(addresses, rate, seconds)
-        over = " (it ended before)" if going.done() else ""
-        yield f"beside a backfill{over} " + freshness.line(during)
-        yield f"p99: {during.p99 / alone.p99:.2f} times"
-        going.result()
-
-
 def main() -> None:
     """Run and print."""
     given = argparse.ArgumentParser(description=__doc__)
@@ -231,8 +204,6 @@ def main() -> None:
     given.add_argument("--users", type=int, default=100_000)
     given.add_argument("--view", choices=["panes", "month"], default="panes")
     given.add_argument("--limit", type=int)
-    given.add_argument("--beside", type=int, metavar="RATE")
-    given.add_argument("--seconds", type=float, default=40.0)
     asked = given.parse_args()
     with tempfile.TemporaryDirectory(dir=asked.folder) as folder, ExitStack() as stack:
         kafka, online = Kafka(Path(folder) / "kafka"), Redis(Path(folder) / "redis")
@@ -241,22 +212,10 @@ def main() -> None:
             component.launch()
         kafka.wait()
         online.wait()
-        backfill = partial(
-            run,
-            kafka.address,
-            online.url,
-            asked.folder,
-            asked.events,
-            asked.users,
-            asked.view,
-            asked.limit,
+        done = run(
+            kafka.address, online.url, asked.folder, asked.events, asked.users, asked.view, asked.limit
         )
-        if asked.beside is None:
-            print("\n".join([*HEAD, backfill().line]))
-            return
-        addresses = Addresses(kafka=kafka.address, redis_url=online.url)
-        for line in beside(addresses, asked.beside, asked.seconds, backfill):
-            print(line, flush=True)
+        print("\n".join([*HEAD, done.line]))
 
 
 if __name__ == "__main__":
