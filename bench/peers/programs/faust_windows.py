@@ -39,7 +39,9 @@ app = faust.App(
     topic_disable_leader=True,
 )
 topic = app.topic(TOPIC, value_serializer="datum", key_serializer="raw", value_type=None, partitions=4)
-FOREVER = 100 * 365 * 86_400.0  # Faust tells by the wall clock what has expired, and the events are some years old
+FOREVER = (
+    100 * 365 * 86_400.0
+)  # Faust tells by the wall clock what has expired, and the events are some years old
 table = app.Table("windows", default=lambda: list(FIRST), partitions=4).tumbling(float(SIZE), expires=FOREVER)
 counts = Counts()
 
