@@ -121,9 +121,10 @@ class Load:
                         f"{self.rate:,} events/s: the producer itself was {late:.2f} s behind after {now:.0f} s, "
                         f"expected at most {BEHIND} s: the machine is too busy to measure this rate"
                     )
-            at = encoded(int(time.time() * 1000))
+            instant = time.time()  # of the round's events: a probe after a minute's end may not be of before it
+            at = encoded(int(instant * 1000))
             for _ in range(int(now * self.rate) - (self.produced - before)):
-                if probing and now > asked and time.time() % 60 < 60 - self.spared:
+                if probing and now > asked and instant % 60 < 60 - self.spared:
                     asked = max(asked + EVERY, now - EVERY)
                     self._probe(at)
                 else:
