@@ -121,7 +121,9 @@ class Load:
                         f"{self.rate:,} events/s: the producer itself was {late:.2f} s behind after {now:.0f} s, "
                         f"expected at most {BEHIND} s: the machine is too busy to measure this rate"
                     )
-            instant = time.time()  # of the round's events: a probe after a minute's end may not be of before it
+            instant = (
+                time.time()
+            )  # of the round's events: a probe after a minute's end may not be of before it
             at = encoded(int(instant * 1000))
             for _ in range(int(now * self.rate) - (self.produced - before)):
                 if probing and now > asked and instant % 60 < 60 - self.spared:
