@@ -84,6 +84,7 @@ import os, signal
 from headrace.cli import main
 from headrace.offline import materializing, spill, view_values
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal: what runs in the background ignores it
 press = lambda: os.kill(os.getpid(), signal.SIGINT)
 """
 IN_THE_SECOND = """
