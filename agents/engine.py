@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-import polars as pl
 from aiokafka import TopicPartition
 
 from agents.compute import Computer
@@ -20,8 +19,9 @@ from agents.flush import Taken, TaskFlush
 from agents.flush_size import FlushSize
 from agents.identity import check_topic
 from agents.metrics import WorkerMetrics
-from agents.opening import Opener, republished
+from agents.opening import Opener
 from agents.persist import Persister
+from agents.taking import give_back, take
 from agents.taking_up import TakingUp
 from agents.task import Life, Task
 from agents.whole import whole
@@ -32,7 +32,6 @@ from headrace.errors import (
     PositionError,
     UnavailableError,
 )
-from headrace.panes import NO_TIMERS, REPUBLISH, again
 from headrace.wire import RecordBatches
 from tables.kafka.topics import Topics
 from tables.marker import source as source_partition
@@ -275,7 +274,7 @@ class Engine:
             except UnavailableError as exc:  # the schema registry: keep the events, try again
                 log.warning("waiting: %s", exc)
                 await self._written()
-                self._give_back(taken)
+                give_back(taken)
                 await asyncio.sleep(1.0)
                 return
             computed = clock() - self._last
@@ -288,44 +287,11 @@ class Engine:
             )
 
     def _take(self, now: int) -> list[Taken]:
-        out = []
         open_tasks = [t for t in self.tasks.values() if t.life is Life.OPEN]
         self._turn += 1
-        left = self._size.due(behind=self._pending_events() >= self._size.events)
-        for task in _from(open_tasks, self._turn):  # another is first each time: none waits for ever
-            due: dict[str, pl.DataFrame] = {}
-            fired: dict[str, Sequence[bytes]] = {}
-            until = self._compute.instant(task, now)
-            for view_id, table in task.tables.items():
-                limit = min(self._pace.due, max(left, 0))
-                found = table.take_due(until, limit)
-                timers = NO_TIMERS if found is None else found.timers
-                entities = republished(task, view_id, limit - len(timers), now)
-                if found is not None:
-                    fired[view_id] = found.records
-                if entities:
-                    timers = pl.concat([timers, again(entities)])
-                left -= len(timers)
-                if len(timers):
-                    due[view_id] = timers
-            # What was asked for is done with this flush if nothing of it is left for the next.
-            asked = task.written if task.sweeps or task.republish else task.asked
-            if task.pending or due or asked > task.written:
-                out.append(Taken(task, task.generation, task.taken, task.pending, due, fired, asked))
-                task.pending = []
-        return out
-
-    def _give_back(self, taken: Iterable[Taken]) -> None:
-        """A flush could not be computed: what it took waits again, what it changed is forgotten."""
-        for t in taken:
-            if t.generation != t.task.generation:
-                continue
-            t.task.pending = [*t.batches, *t.task.pending]
-            for table in t.task.books:
-                table.forget()
-            for view_id, due in t.due.items():
-                waiting = due.filter(pl.col("due") == REPUBLISH)["key"].to_list()
-                t.task.republish[view_id] = waiting + t.task.republish.get(view_id, [])
+        due = self._size.due(behind=self._pending_events() >= self._size.events)
+        in_turn = _from(open_tasks, self._turn)  # another is first each time: none waits for ever
+        return take(in_turn, self._compute.instant, now, due=due, each=self._pace.due)
 
     async def _write(self, flushes: list[TaskFlush], cut: float, computed: float) -> None:
         clock = asyncio.get_running_loop().time

@@ -36,6 +36,11 @@ class Changes:
     fired: Sequence[bytes]
     marker: Marker
 
+    @property
+    def written(self) -> dict[bytes, bytes | None]:
+        """The values by key."""
+        return dict(zip(self.keys, self.values, strict=True))
+
 
 @dataclass(frozen=True, eq=False)
 class Due:
@@ -149,7 +154,7 @@ class TablePartition:
 
         None without a changelog.
         """
-        self._overlays.append((changes, dict(zip(changes.keys, changes.values, strict=True))))
+        self._overlays.append((changes, changes.written))
         self.computed = changes.marker
         if self.changelog is None:
             return []
@@ -178,7 +183,7 @@ class TablePartition:
         for its, overlay in list(self._overlays):
             if its is changes:
                 return overlay
-        return dict(zip(changes.keys, changes.values, strict=True))
+        return changes.written
 
     def confirm(self, changes: Changes) -> None:
         """The WriteBatch is written: this flush's overlay becomes part of the cache."""

@@ -24,7 +24,6 @@ MOST = 500
 _BIAS = 1 << 63
 _DUE = struct.Struct(">Q")
 _COUNT = struct.Struct("<I")
-_DUE_END = -8  # of a key, behind it is what makes it unique
 
 
 def instant_key(due: int) -> bytes:
@@ -34,7 +33,7 @@ def instant_key(due: int) -> bytes:
 
 def instant_of(key: bytes) -> int:
     """The due instant (us) in the key of a record."""
-    return int(_DUE.unpack(key[_DUE_END - 8 : _DUE_END])[0]) - _BIAS
+    return int(_DUE.unpack(key[-16:-8])[0]) - _BIAS
 
 
 def count_of(value: bytes) -> int:
