@@ -163,7 +163,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a new owner does not write the last flush again",
-        "agents.engine.republished",
+        "agents.taking.republished",
         none_again,
         "a_worker_dies_between_the_chunks_of_its_flush",
     ),
