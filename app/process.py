@@ -16,8 +16,6 @@ from typing import Any
 
 import faust
 import typer
-from rich.console import Console
-from rich.logging import RichHandler
 
 from app.faust_app import HeadraceApp
 from app.kafka import Cluster, connect
@@ -41,6 +39,9 @@ def configure_logging(settings: Settings) -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(_JsonFormatter())
     elif sys.stderr.isatty():
+        from rich.console import Console
+        from rich.logging import RichHandler
+
         handler = RichHandler(console=Console(stderr=True), show_path=False)
         handler.setFormatter(logging.Formatter("%(message)s"))
     else:

@@ -1,4 +1,6 @@
-"""Arrow arrays made from NumPy's, without `pa.array`: that imports pandas, half a second of a worker's start."""
+"""Arrow arrays made from NumPy's, and NumPy's from Arrow's, without what imports pandas: half a second of a worker's
+start. That is `pa.array`, `pa.scalar`, and `to_numpy` of an Arrow array.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,17 @@ def bits(mask: Bools) -> pa.Buffer:
     return pa.py_buffer(np.packbits(mask, bitorder="little"))
 
 
+def integers(values: Ints) -> pa.Int64Array:
+    """Whole numbers as an array without nulls."""
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
+
+
+def codes(encoded: pa.DictionaryArray) -> Ints:
+    """Which entry of its dictionary each value is; none may be null."""
+    indices = encoded.indices
+    return np.frombuffer(indices.buffers()[1], "i4")[indices.offset :][: len(indices)].astype("i8")
+
+
 def booleans(mask: Bools) -> pa.BooleanArray:
     """A mask as an array without nulls."""
     return pa.Array.from_buffers(pa.bool_(), len(mask), [None, bits(mask)])
@@ -30,14 +43,17 @@ def binaries(offsets: Ints, data: NDArray[Any]) -> pa.LargeBinaryArray:
     return pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, buffers)
 
 
+def constant(raw: bytes) -> pa.LargeBinaryScalar:
+    """The same bytes in every row of what is `joined`."""
+    return binaries(np.array([0, len(raw)], np.int64), np.frombuffer(raw, np.uint8))[0]
+
+
 def joined(*parts: pa.Scalar | pa.Array) -> pa.LargeBinaryArray:
     """Binary columns, and scalars for constant ones, joined row by row."""
-    empty = pa.scalar(b"", pa.large_binary())
-    return pc.binary_join_element_wise(*(p.cast(pa.large_binary()) for p in parts), empty)
+    return pc.binary_join_element_wise(*(p.cast(pa.large_binary()) for p in parts), constant(b""))
 
 
 def lists(lengths: Ints, items: pl.Series) -> pl.Series:
     """Consecutive `items` as lists of these lengths."""
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
-    starts = pa.Array.from_buffers(pa.int64(), len(offsets), [None, pa.py_buffer(offsets)])
-    return pl.Series(pl.from_arrow(pa.LargeListArray.from_arrays(starts, items.to_arrow())))
+    return pl.Series(pl.from_arrow(pa.LargeListArray.from_arrays(integers(offsets), items.to_arrow())))

@@ -11,14 +11,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote
-
-import httpx
-import tenacity
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlsplit
 
 from headrace.avro.schema import AvroSchema, parse_schema
 from headrace.errors import HeadraceError, SchemaError, SettingsError, UnavailableError
+
+if TYPE_CHECKING:
+    import httpx
+    import tenacity
 
 _MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 _TRIES = 4
@@ -69,31 +71,45 @@ class SchemaRegistry:
         sleep: Callable[[float], None] | None = None,
     ) -> None:
         try:
-            parsed = httpx.URL(url)
-        except (httpx.InvalidURL, TypeError):
+            parsed = urlsplit(url)
+            named = bool(parsed.hostname) and (parsed.port is None or parsed.port > 0)
+        except (ValueError, TypeError, AttributeError):
             raise SettingsError(
                 "registry.url is not a URL; expected http://host:port, with a path if it has one"
             ) from None
-        if parsed.scheme not in ("http", "https") or not parsed.host:
+        if parsed.scheme not in ("http", "https") or not named:
             raise SettingsError("registry.url must begin with http:// or https:// and name a host")
-        self.url = str(parsed.copy_with(username=None, password=None)).rstrip("/")
-        auth = httpx.BasicAuth(parsed.username, parsed.password) if parsed.username else None
-        self._client = httpx.Client(
+        self.url = parsed._replace(netloc=parsed.netloc.rpartition("@")[2]).geturl().rstrip("/")
+        self._user, self._password = unquote(parsed.username or ""), unquote(parsed.password or "")
+        self._timeout = timeout
+        self._transport = transport
+        self._sleep = sleep or time.sleep
+        self._by_id: dict[int, AvroSchema] = {}
+        self._lock = threading.Lock()
+
+    @cached_property
+    def _client(self) -> httpx.Client:
+        import httpx  # with it comes a command line of its own: a tenth of a second for who has no framed events
+
+        return httpx.Client(
             base_url=self.url,
-            auth=auth,
-            timeout=timeout,
-            transport=transport,
+            auth=httpx.BasicAuth(self._user, self._password) if self._user else None,
+            timeout=self._timeout,
+            transport=self._transport,
             headers={"Accept": f"{_MEDIA_TYPE}, application/json", "Content-Type": _MEDIA_TYPE},
         )
-        self._retry = tenacity.Retrying(
+
+    @cached_property
+    def _retry(self) -> tenacity.Retrying:
+        import tenacity
+
+        return tenacity.Retrying(
             stop=tenacity.stop_after_attempt(_TRIES),
             wait=tenacity.wait_exponential(multiplier=0.1, max=2.0) + tenacity.wait_random(0, 0.05),
             retry=tenacity.retry_if_exception_type(_PassingError),
             reraise=True,
-            sleep=sleep or time.sleep,
+            sleep=self._sleep,
         )
-        self._by_id: dict[int, AvroSchema] = {}
-        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"SchemaRegistry({self.url!r})"
@@ -106,7 +122,8 @@ class SchemaRegistry:
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        if "_client" in vars(self):
+            self._client.close()
 
     def by_id(self, schema_id: int) -> AvroSchema:
         """The schema of an id; asked for once. SchemaError if it is not an Avro record that columns can carry."""
@@ -195,6 +212,8 @@ class SchemaRegistry:
         )
 
     def _once(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
+        import httpx
+
         try:
             answer = self._client.request(method, path, content=None if body is None else json.dumps(body))
         except httpx.TransportError as error:

@@ -38,7 +38,7 @@ from rocksdict import (
     WriteOptions,
 )
 
-from headrace.arrow import joined
+from headrace.arrow import constant, joined
 from headrace.errors import StateError
 from tables.timers import instant_key
 
@@ -71,7 +71,7 @@ def partition_prefix(table: int, partition: int) -> bytes:
 
 def state_keys(prefix: bytes, keys: pl.Series) -> list[bytes]:
     """The keys of state records in RocksDB; `keys` (Binary) are the changelog's."""
-    return _listed(joined(pa.scalar(prefix + STATE), keys.to_arrow()))
+    return _listed(joined(constant(prefix + STATE), keys.to_arrow()))
 
 
 def _listed(column: pa.LargeBinaryArray) -> list[bytes]:

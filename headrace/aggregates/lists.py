@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from headrace.aggregates.partials import Bools, Ints
+from headrace.arrow import bits
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def buffers(blob: pl.Series) -> tuple[Ints, NDArray[np.uint8]]:
 def blobs(data: NDArray[np.uint8], ends: Ints, has: Bools) -> pl.Series:
     """A Binary column of values that lie side by side in `data` and end at `ends`; null where not `has`."""
     offsets = np.concatenate([np.zeros(1, "i8"), ends])
-    null = None if has.all() else pa.array(has).buffers()[1]
+    null = None if has.all() else bits(has)
     parts = [null, pa.py_buffer(offsets.tobytes()), pa.py_buffer(data.tobytes())]
     return pl.Series(pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(has), parts), dtype=pl.Binary)
 

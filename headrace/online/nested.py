@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from headrace.arrow import integers
 from headrace.types import FLOATS, INTEGERS, Bool, DataType, Decimal, List, Map, Struct
 
 Text = Callable[[pl.Series, DataType], pl.Series]
@@ -94,7 +95,7 @@ def _lists(column: pl.Series, opening: str, items: pl.Series, closing: str) -> p
     offsets = np.zeros(len(column) + 1, "i8")
     np.cumsum(lengths.fill_null(0).to_numpy(), out=offsets[1:])
     arrow = items.to_arrow(compat_level=pl.CompatLevel.oldest())
-    lists = pl.Series(pa.LargeListArray.from_arrays(pa.array(offsets), arrow), dtype=pl.List(pl.String))
+    lists = pl.Series(pa.LargeListArray.from_arrays(integers(offsets), arrow), dtype=pl.List(pl.String))
     whole = _join(opening, lists.list.join(","), closing, height=len(column))
     return whole.set(column.is_null(), None) if column.null_count() else whole
 

@@ -19,6 +19,7 @@ import polars as pl
 import pyarrow as pa
 
 from headrace.aggregates.partials import Bools, Ints
+from headrace.arrow import codes
 from headrace.panes.flush import Read, Writes
 from headrace.panes.progress import recorded
 
@@ -145,7 +146,7 @@ def _numbered(ids: pl.Series) -> tuple[Ints, pl.Series]:
     encoded = ids.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
     texts = pl.Series("id", encoded.dictionary, dtype=pl.String)
     keys = texts.to_frame().select(pl.concat_str(pl.lit("i"), "id").cast(pl.Binary)).to_series()
-    return encoded.indices.to_numpy().astype("i8"), keys
+    return codes(encoded), keys
 
 
 def _firsts(values: Sequence[bytes | None]) -> First:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from headrace.aggregates.algebra import Rows
 from headrace.aggregates.partials import Bools, Ints
+from headrace.arrow import codes
 from headrace.panes.cells import starts_of
 
 
@@ -89,7 +90,7 @@ def _numbered(names: pl.Series, partition: Ints) -> tuple[Ints, pl.Series, Ints]
     """The number of each row's entity; and by number, in order of (partition, text), entities' texts and partitions."""
     array = names.to_arrow(compat_level=pl.CompatLevel.oldest())
     encoded = pa.chunked_array([array]).combine_chunks().dictionary_encode()
-    code = encoded.indices.to_numpy().astype("i8")
+    code = codes(encoded)
     texts = pl.Series(encoded.dictionary, dtype=pl.Binary)
     owner = np.zeros(len(texts), "i8")
     owner[code] = partition

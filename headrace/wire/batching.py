@@ -14,9 +14,8 @@ from itertools import pairwise
 import crc32c
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
-from headrace.arrow import joined
+from headrace.arrow import constant, joined
 from headrace.avro import varints
 from headrace.avro.varints import I8
 from headrace.wire.batches import HEADER, TRANSACTIONAL
@@ -26,7 +25,7 @@ Headers = Sequence[tuple[str, bytes]]
 _OVERHEAD = 61 - 12  # what a batch's length counts before its records
 _CHECKED = 21  # the checksum covers everything from the attributes on
 _NO_HEADERS = b"\x00"
-_SAME_TIME = pa.scalar(b"\x00\x00", pa.large_binary())  # attributes, and no timestamp delta
+_SAME_TIME = constant(b"\x00\x00")  # attributes, and no timestamp delta
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def build(
         filled["key"].to_arrow(),
         varints.column(value),
         filled["value"].to_arrow(),
-        pl.Series(headers, dtype=pl.Binary).to_arrow() if own else pa.scalar(headers[0], pa.large_binary()),
+        pl.Series(headers, dtype=pl.Binary).to_arrow() if own else constant(headers[0]),
     )
     _, offsets, data = column.buffers()
     cuts = np.frombuffer(offsets, np.int64)[column.offset :][np.append(starts, n)].tolist()
