@@ -221,6 +221,7 @@ class ViewValues:
             done.append(features_as_of(self.plan, self.features, events, its.of_one()))
             if later < FOREVER:
                 history.let_go(events, later)
+            del events  # before the next part's are made
         return done
 
     def _events(self, rows: pl.DataFrame, entities: int, carried: Mapping[Key, Partials] = {}) -> Events:
