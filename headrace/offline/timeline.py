@@ -15,9 +15,6 @@ from headrace.aggregates.partials import Ints
 
 _BITS = 62
 
-LONG = 64
-"""Runs of rising times that are so long, on average, are put in order as runs."""
-
 
 @dataclass(frozen=True)
 class Timeline:
@@ -97,27 +94,14 @@ def sorted_timeline(
 
 
 def _permutations(entity: Ints, time: Ints, order: Ints | None) -> Iterator[Ints]:
-    """Orders by entity, each of more than the one before; all stable, by radix where entities are narrow."""
-    runs = _in_runs(time)
-    if runs is None:
+    """Orders by entity, each of more than the one before; all stable, by radix where entities are narrow, by runs
+    where times are nearly sorted."""
+    if bool((time[1:] >= time[:-1]).all()):
         yield np.argsort(entity, kind="stable")
     else:
-        yield runs.take(np.argsort(entity.take(runs), kind="stable"))
-    yield np.lexsort((time, entity))
+        yield np.lexsort((time, entity))
     if order is not None:
         yield np.lexsort((order, time, entity))
-
-
-def _in_runs(time: Ints) -> Ints | None:
-    """The permutation that puts the runs of rising times one after the other; None where they stand so, or where
-    they are many."""
-    begins = np.flatnonzero(time[1:] < time[:-1]) + 1
-    if not 0 < len(begins) <= len(time) // LONG:
-        return None
-    starts = np.concatenate([np.zeros(1, "i8"), begins])
-    by_first = np.argsort(time[starts], kind="stable")
-    sizes = np.diff(starts, append=len(time))[by_first]
-    return np.repeat(starts[by_first] - (np.cumsum(sizes) - sizes), sizes) + np.arange(len(time))
 
 
 def _placed(order: Ints | None, n: int) -> Ints:
