@@ -4,7 +4,8 @@
         [--kinds int string] [--draws zipf uniform] [--peers paned] [--times 3]
 
 Each measured run is a process of its own. Cold: the files were put out of the page cache before. Warm runs and peers
-take turns, `--times` over. The data are made once in `--folder` and kept there (see `bench.training_data`). Needs no Kafka.
+take turns, `--times` over. The data are made once in `--folder` and kept there (see `bench.training_data`).
+Needs no Kafka.
 """
 
 from __future__ import annotations
