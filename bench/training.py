@@ -1,9 +1,11 @@
 """Training sets at size: seconds and memory of `store.training_set`, beside DuckDB's complete queries in the same run.
 
-    python -m bench.training [--events 50000000] [--users 1000000] [--rows 1000000] [--folder DIR] [--peers paned]
+    python -m bench.training --folder DIR [--events 50000000] [--users 1000000] [--rows 1000000]
+        [--kinds int string] [--draws zipf uniform] [--peers paned] [--times 3]
 
-Each measured run is a process of its own. Cold: the files were put out of the page cache before. The data are made
-once in `--folder` and kept there (see `bench.training_data`). Needs no Kafka.
+Each measured run is a process of its own. Cold: the files were put out of the page cache before. Warm runs and peers
+take turns, `--times` over. The data are made once in `--folder` and kept there (see `bench.training_data`).
+Needs no Kafka.
 """
 
 from __future__ import annotations
@@ -70,11 +72,12 @@ def run(
     rows: int,
     peers: Sequence[str] = tuple(QUERIES),
     kinds: Sequence[data.Kind] = ("int", "string"),
+    draws: Sequence[data.Draw] = ("zipf", "uniform"),
+    times: int = 1,
     limit: float = LIMIT,
 ) -> Iterator[Measured]:
-    """Make what is not there yet, then measure: our engine cold and warm, and each peer."""
+    """Make what is not there yet, then measure: our engine cold, then `times` over our engine warm and each peer."""
     folder.mkdir(parents=True, exist_ok=True)
-    draws: tuple[data.Draw, ...] = ("zipf", "uniform")
     for kind in kinds:
         made = partial(_history, events=events, users=users, kind=kind)
         history = data.once(folder, f"history-{kind}-{events}-{users}", made)
@@ -86,17 +89,17 @@ def run(
             spine = data.once(folder, f"spine-{kind}-{rows}-{users}-{draw}.parquet", drawn)
             with tempfile.TemporaryDirectory(dir=folder) as scratch:
                 ours = Path(scratch) / "ours.parquet"
-                for cache in ("cold", "warm"):
-                    if cache == "cold":
-                        forget([*files, str(spine)])
-                    command = ["bench.training_run", str(config), str(spine), str(ours)]
-                    yield measured(command, kind, draw, "Headrace", cache, limit)
-                for peer in peers:
-                    theirs = Path(scratch) / f"{peer}.parquet"
-                    command = ["bench.training_duckdb", peer, str(spine), str(theirs), *files]
-                    done = measured(command, kind, draw, f"DuckDB, {peer}", "warm", limit)
-                    told = compared(ours, theirs) if done.wall is not None else ""
-                    yield replace(done, values=told or done.values)
+                forget([*files, str(spine)])
+                command = ["bench.training_run", str(config), str(spine), str(ours)]
+                yield measured(command, kind, draw, "Headrace", "cold", limit)
+                for _ in range(times):
+                    yield measured(command, kind, draw, "Headrace", "warm", limit)
+                    for peer in peers:
+                        theirs = Path(scratch) / f"{peer}.parquet"
+                        asked = ["bench.training_duckdb", peer, str(spine), str(theirs), *files]
+                        done = measured(asked, kind, draw, f"DuckDB, {peer}", "warm", limit)
+                        told = compared(ours, theirs) if done.wall is not None else ""
+                        yield replace(done, values=told or done.values)
 
 
 def _history(to: Path, events: int, users: int, kind: data.Kind) -> str:
@@ -173,11 +176,21 @@ def main() -> None:
     given.add_argument("--folder", type=Path, required=True)
     given.add_argument("--peers", nargs="*", default=list(QUERIES), choices=QUERIES)
     given.add_argument("--kinds", nargs="*", default=["int", "string"], choices=["int", "string"])
+    given.add_argument("--draws", nargs="*", default=["zipf", "uniform"], choices=["zipf", "uniform"])
+    given.add_argument("--times", type=int, default=1)
     given.add_argument("--limit", type=float, default=LIMIT)
     asked = given.parse_args()
     print("\n".join(HEAD[1:]), flush=True)
     for done in run(
-        asked.folder, asked.events, asked.users, asked.rows, asked.peers, asked.kinds, asked.limit
+        asked.folder,
+        asked.events,
+        asked.users,
+        asked.rows,
+        asked.peers,
+        asked.kinds,
+        asked.draws,
+        asked.times,
+        asked.limit,
     ):
         print(done.line, flush=True)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -53,7 +54,7 @@ class Column:
             self.values = values.drop_nulls()
             self.rows = Rows(timeline.time[kept], timeline.order[kept])
             self.starts = self._before[timeline.starts]
-        self._made: dict[Algebra, Callable[[Ints, Ints, Ints], Partials]] = {}
+        self._made: dict[Algebra, Fold] = {}
         self._last: tuple[Ints, Ints, list[_Pieces]] | None = None
 
     def at(self, bound: Ints) -> Ints:
@@ -71,7 +72,7 @@ class Column:
         """The partial of the values ``low <= i < high`` of each (entity, range); ranges may be empty, not negative."""
         if algebra not in self._made:
             self._made[algebra] = _FOLDS.get(type(algebra), _merging)(algebra, self)
-        return self._made[algebra](entity, low, high)
+        return self._made[algebra](self, entity, low, high)
 
     @cached_property
     def shape(self) -> _Shape:
@@ -93,7 +94,9 @@ class Column:
         return algebra.of_rows(self.values, self.rows)
 
 
-Fold = Callable[[Ints, Ints, Ints], Partials]
+Fold: TypeAlias = Callable[[Column, Ints, Ints, Ints], Partials]
+"""As `Column.fold`, of one algebra. It is given the column each time: were the column held by what it holds, a part's
+arrays would stay until the next collection of cycles, which so few objects do not call for."""
 
 
 def grouped(algebra: Algebra, parts: Partials, group: Ints, n: int) -> Partials:
@@ -129,7 +132,7 @@ def positions(low: Ints, count: Ints) -> Ints:
 
 
 def _counting(algebra: Algebra, column: Column) -> Fold:
-    def fold(entity: Ints, low: Ints, high: Ints) -> Partials:
+    def fold(column: Column, entity: Ints, low: Ints, high: Ints) -> Partials:
         n = high - low
         return Partials(n > 0, (n,))
 
@@ -140,7 +143,7 @@ def _exact(algebra: Algebra, column: Column) -> Fold:
     """Differences of running sums of each limb: whatever wraps around in them comes back in the difference."""
     running = [np.concatenate([np.zeros(1, "i8"), np.cumsum(w)]) for w in column.every(algebra).words]
 
-    def fold(entity: Ints, low: Ints, high: Ints) -> Partials:
+    def fold(column: Column, entity: Ints, low: Ints, high: Ints) -> Partials:
         limbs = [w[high] - w[low] for w in running]
         for i in range(len(limbs) - 1, 0, -1):
             limbs[i - 1] = limbs[i - 1] + (limbs[i] >> 32)
@@ -151,11 +154,11 @@ def _exact(algebra: Algebra, column: Column) -> Fold:
 
 
 def _newest(algebra: Algebra, column: Column) -> Fold:
-    return lambda entity, low, high: _one(algebra, column, high - 1, high > low)
+    return lambda column, entity, low, high: _one(algebra, column, high - 1, high > low)
 
 
 def _oldest(algebra: Algebra, column: Column) -> Fold:
-    return lambda entity, low, high: _one(algebra, column, low, high > low)
+    return lambda column, entity, low, high: _one(algebra, column, low, high > low)
 
 
 def _one(algebra: Algebra, column: Column, at: Ints, there: Bools) -> Partials:
@@ -167,7 +170,7 @@ def _ends(algebra: Algebra, column: Column) -> Fold:
     assert isinstance(algebra, Several)
     n, newest = algebra.n, algebra.newest
 
-    def fold(entity: Ints, low: Ints, high: Ints) -> Partials:
+    def fold(column: Column, entity: Ints, low: Ints, high: Ints) -> Partials:
         count = np.minimum(high - low, n)
         at, owner = ranges(high - count if newest else low, count)
         return grouped(algebra, column.gathered(algebra, at), owner, len(low))
@@ -182,7 +185,7 @@ def _merging(algebra: Algebra, column: Column) -> Fold:
         levels.append(algebra.merge(levels[-1], groups))
     blocks = join(levels)
 
-    def fold(entity: Ints, low: Ints, high: Ints) -> Partials:
+    def fold(column: Column, entity: Ints, low: Ints, high: Ints) -> Partials:
         done = [
             spread(algebra.merge(blocks.take(c.at), c.starts), c.rows, algebra.empty(c.n))
             if len(c.at)

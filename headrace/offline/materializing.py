@@ -143,8 +143,10 @@ def values_at(plan: ViewPlan, events: Events, keys: pl.DataFrame, at: Ints, thre
         expected=events.expected(BEGINNING, int(at.max(initial=BEGINNING))),
         present=True,
     ) as job:
-        for batch in events.batches(job.needs, job.first, job.last, recorded=job.recorded):
-            job.add(plan.source.kept(batch))
+        for batch in events.batches(
+            job.needs, job.first, job.last, recorded=job.recorded, ordered=job.ordered
+        ):
+            job.add(plan.source.kept(batch, ordered=job.ordered))
         return job.values(threads)
 
 

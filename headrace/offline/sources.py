@@ -48,12 +48,14 @@ class Events(Protocol):
         among: pl.Expr | None = None,
         *,
         recorded: bool = True,
+        ordered: bool = True,
     ) -> Iterator[pl.DataFrame]:
         """The events of event time ``first <= t <= last`` (microseconds), and perhaps others, in any order.
 
         Frames with those of `columns` that the source has, and ``_partition _offset _timestamp _row`` (and
         ``_topic``, where it is among `columns`), as `SourcePlan.accept` takes them. Events that do not meet `among`, a
-        condition on the source's columns, may be left out. Without `recorded`, ``_timestamp`` is null: not read.
+        condition on the source's columns, may be left out. Without `recorded`, ``_timestamp`` is null: not read; nor,
+        without `ordered`, are ``_partition`` and ``_offset``.
         """
         ...
 
@@ -112,6 +114,7 @@ class DeltaEvents:
         among: pl.Expr | None = None,
         *,
         recorded: bool = True,
+        ordered: bool = True,
     ) -> Iterator[pl.DataFrame]:
         """As `Events.batches`; files are left out by their date and their keys, row groups by the event time, too."""
         with named_errors(self.uri):
@@ -122,7 +125,7 @@ class DeltaEvents:
                 lazy = lazy.filter(pl.col("_date").is_between(_date(first), _date(last)))
             if among is not None and all(is_as_stored(self.source, n, have) for n in among.meta.root_names()):
                 lazy = lazy.filter(among)
-            yield from _batches(lazy, self.source, columns, first, last, recorded)
+            yield from _batches(lazy, self.source, columns, first, last, recorded, ordered)
 
     def expected(self, first: int, last: int) -> int:
         """As `Events.expected`, by the numbers of rows that the log has of each file."""
@@ -192,11 +195,12 @@ class FileEvents:
         among: pl.Expr | None = None,
         *,
         recorded: bool = True,
+        ordered: bool = True,
     ) -> Iterator[pl.DataFrame]:
         """As `Events.batches`. Events count as ordered as they are in the files, by the files' names."""
         if self.files:
             with named_errors(self.path):
-                yield from _batches(self._scan(), self.source, columns, first, last, recorded)
+                yield from _batches(self._scan(), self.source, columns, first, last, recorded, ordered)
 
     def expected(self, first: int, last: int) -> int:
         """As `Events.expected`: all of them, which the files' ends tell."""
@@ -233,9 +237,10 @@ class FrameEvents:
         among: pl.Expr | None = None,
         *,
         recorded: bool = True,
+        ordered: bool = True,
     ) -> Iterator[pl.DataFrame]:
         """As `Events.batches`. Without ``_partition`` and ``_offset``, events count as ordered as they are."""
-        yield from _batches(self.frame, self.source, columns, first, last, recorded)
+        yield from _batches(self.frame, self.source, columns, first, last, recorded, ordered)
 
     def expected(self, first: int, last: int) -> int:
         """As `Events.expected`: all of them."""
@@ -253,7 +258,13 @@ def _is_delta(path: str, options: Options) -> bool:
 
 
 def _batches(
-    lazy: pl.LazyFrame, source: Source, columns: set[str], first: int, last: int, recorded: bool
+    lazy: pl.LazyFrame,
+    source: Source,
+    columns: set[str],
+    first: int,
+    last: int,
+    recorded: bool,
+    ordered: bool,
 ) -> Iterator[pl.DataFrame]:
     have = lazy.collect_schema()
     if source.timestamp is not None and source.timestamp not in have:
@@ -261,7 +272,7 @@ def _batches(
             f"the events of source `{source.name}` have no column `{source.timestamp}`, which is their event time; "
             f"they have {', '.join(have)}"
         )
-    if "_offset" not in have:
+    if ordered and "_offset" not in have:
         lazy = lazy.with_row_index("_offset")
     if source.timestamp is not None:
         lazy = lazy.filter(_within(source, have, first, last))
@@ -270,19 +281,21 @@ def _batches(
         for name in source.columns
         if name in columns or name == source.timestamp
     ]
-    lazy = lazy.select(*wanted, *_places(source, have, columns, recorded))
+    lazy = lazy.select(*wanted, *_places(source, have, columns, recorded, ordered))
     for batch in lazy.collect_batches(chunk_size=BATCH, maintain_order=True):
         yield batch.with_row_index("_row").with_columns(pl.col("_row").cast(pl.Int64))
 
 
-def _places(source: Source, have: pl.Schema, columns: set[str], recorded: bool) -> list[pl.Expr]:
+def _places(
+    source: Source, have: pl.Schema, columns: set[str], recorded: bool, ordered: bool
+) -> list[pl.Expr]:
     out = [
         pl.col("_partition").cast(pl.Int32)
-        if "_partition" in have
-        else pl.lit(0, dtype=pl.Int32).alias("_partition"),
-        pl.col("_offset").cast(pl.Int64),
+        if ordered and "_partition" in have
+        else pl.lit(0 if ordered else None, dtype=pl.Int32).alias("_partition"),
+        pl.col("_offset").cast(pl.Int64) if ordered else pl.lit(None, dtype=pl.Int64).alias("_offset"),
     ]
-    if "_topic" in columns or len(getattr(source, "topics", ())) > 1:
+    if "_topic" in columns or (ordered and len(getattr(source, "topics", ())) > 1):
         topic = source.topics[0] if isinstance(source, StreamSource) else source.name
         out.append(pl.col("_topic").cast(pl.String) if "_topic" in have else pl.lit(topic).alias("_topic"))
     if "_timestamp" not in have or not recorded:

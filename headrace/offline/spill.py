@@ -60,16 +60,16 @@ class Partitions:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(self, rows: pl.DataFrame, partition: Ints) -> None:
-        """Scatter rows: `partition` says where each goes."""
+        """Scatter rows: `partition` says where each goes; `n`, one past them: nowhere."""
         self.keep(self.scattered(rows, partition))
 
     def scattered(self, rows: pl.DataFrame, partition: Ints) -> Scattered:
         """The rows by partition, not yet kept: any thread may ask."""
-        narrow = partition.astype("u1" if self.n <= 1 << 8 else "u2")
-        cut = np.concatenate([[0], np.cumsum(np.bincount(narrow, minlength=self.n))]).tolist()
-        if self.n > 1:
-            order = pl.Series(np.argsort(narrow, kind="stable").astype("u4"))  # by radix
-            rows = rows.select(pl.all().gather(order))
+        narrow = partition.astype("u1" if self.n < 1 << 8 else "u2")
+        cut = np.concatenate([[0], np.cumsum(np.bincount(narrow, minlength=self.n)[: self.n])]).tolist()
+        if self.n > 1 or cut[-1] < len(rows):
+            order = np.argsort(narrow, kind="stable")[: cut[-1]]  # by radix
+            rows = rows.select(pl.all().gather(pl.Series(order.astype("u4"))))
         return Scattered(rows, cut)
 
     def keep(self, scattered: Scattered) -> None:

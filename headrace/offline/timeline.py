@@ -5,19 +5,21 @@ Entities are dense numbers. Knows nothing of windows' meaning, of values or of w
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from headrace.aggregates.partials import Bools, Ints
+from headrace.aggregates.partials import Ints
 
 _BITS = 62
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """Event times (microseconds) and orders, sorted; entity `e` has the events ``starts[e]:starts[e + 1]``."""
+    """Event times (microseconds) and orders (0 where nobody asks), sorted; entity `e` has the events
+    ``starts[e]:starts[e + 1]``."""
 
     starts: Ints
     time: Ints
@@ -73,30 +75,48 @@ class Timeline:
         return np.maximum.accumulate(np.where(begins, np.arange(n), 0))
 
 
-def sorted_timeline(entity: Ints, time: Ints, order: Ints, entities: int) -> tuple[Timeline, Ints | None]:
+def sorted_timeline(
+    entity: Ints, time: Ints, order: Ints | None, entities: int
+) -> tuple[Timeline, Ints | None]:
     """The timeline of events of the entities ``0 <= e < entities``, and the permutation that sorts them
-    (None: they are sorted)."""
+    (None: they are sorted). Without an order, equal times stay as they come."""
     starts = np.zeros(entities + 1, "i8")
     np.cumsum(np.bincount(entity, minlength=entities), out=starts[1:])
-    narrow = entity.astype("u2") if entities <= 1 << 16 else entity
+    narrow = entity.astype("u2", copy=False) if entities <= 1 << 16 else entity
     if bool((narrow[1:] >= narrow[:-1]).all()) and _rising(starts, time, order):
-        return Timeline(starts, time, order), None
+        return Timeline(starts, time, _placed(order, len(time))), None
     # The cheapest order that will do: files may come in any order, events late, equal times against their order.
-    for keys in ((narrow,), (time, narrow), (order, time, narrow)):
-        permutation = np.lexsort(keys)  # stable; by radix where narrow, by runs where nearly sorted
-        by_time, by_order = time.take(permutation), order.take(permutation)
+    for permutation in _permutations(narrow, time, order):
+        by_time, by_order = time.take(permutation), None if order is None else order.take(permutation)
         if _rising(starts, by_time, by_order):
             break
-    return Timeline(starts, by_time, by_order), permutation
+    return Timeline(starts, by_time, _placed(by_order, len(time))), permutation
 
 
-def _rising(starts: Ints, time: Ints, order: Ints) -> bool:
+def _permutations(entity: Ints, time: Ints, order: Ints | None) -> Iterator[Ints]:
+    """Orders by entity, each of more than the one before; all stable, by radix where entities are narrow, by runs
+    where times are nearly sorted."""
+    if bool((time[1:] >= time[:-1]).all()):
+        yield np.argsort(entity, kind="stable")
+    else:
+        yield np.lexsort((time, entity))
+    if order is not None:
+        yield np.lexsort((order, time, entity))
+
+
+def _placed(order: Ints | None, n: int) -> Ints:
+    return np.broadcast_to(np.int64(0), (n,)) if order is None else order
+
+
+def _rising(starts: Ints, time: Ints, order: Ints | None) -> bool:
     """Whether (time, order) never falls within an entity."""
     if len(time) < 2:
         return True
-    rose: Bools = time[1:] > time[:-1]
-    fell = np.flatnonzero(~rose)
-    fell = fell[~((time[fell + 1] == time[fell]) & (order[fell + 1] >= order[fell]))]
+    fell = np.flatnonzero(time[1:] <= time[:-1])
+    kept = time[fell + 1] == time[fell]
+    if order is not None:
+        kept &= order[fell + 1] >= order[fell]
+    fell = fell[~kept]
     first = np.zeros(len(time) + 1, "?")
     first[starts] = True
     return bool(first[fell + 1].all())

@@ -147,11 +147,12 @@ def _gather(events: Events, jobs: list[ViewValues], threads: int, progress: Prog
     source = jobs[0].plan.source
     needs = {n for job in jobs for n in job.needs}
     total, done = events.expected(first, last), 0
-    among, recorded = any_of([job.among for job in jobs]), any(job.recorded for job in jobs)
+    among = any_of([job.among for job in jobs])
+    recorded, ordered = any(job.recorded for job in jobs), any(job.ordered for job in jobs)
     waiting: deque[tuple[int, Future[list[Scattered]]]] = deque()
 
     def scattered(batch: pl.DataFrame) -> list[Scattered]:
-        accepted = source.kept(batch)
+        accepted = source.kept(batch, ordered=ordered)
         return [job.scattered(accepted) for job in jobs]
 
     def take() -> None:
@@ -163,7 +164,7 @@ def _gather(events: Events, jobs: list[ViewValues], threads: int, progress: Prog
         progress(f"reading {source.source.name}", done, max(total, done))
 
     with ThreadPoolExecutor(threads) as pool:
-        for batch in events.batches(needs, first, last, among, recorded=recorded):
+        for batch in events.batches(needs, first, last, among, recorded=recorded, ordered=ordered):
             if len(waiting) > threads:
                 take()
             waiting.append((len(batch), pool.submit(scattered, batch)))

@@ -20,8 +20,9 @@ from headrace.aggregates.partials import Ints, Partials
 from headrace.offline.among import among
 from headrace.offline.as_of import PRESENT, Asked, Events, Key, features_as_of
 from headrace.offline.cutting import TOO_LARGE, History, by_time, scattered
-from headrace.offline.entities import Entities
+from headrace.offline.entities import NONE, Entities
 from headrace.offline.spill import Partitions, Scattered
+from headrace.offline.ties import by_value, is_orderless, rounded
 from headrace.offline.timeline import sorted_timeline
 from headrace.panes.duplicates import EVENT_ID, without_copies
 from headrace.panes.features import Feature
@@ -66,6 +67,9 @@ class ViewValues:
             or plan.dedup is not None
             or any(p.over.kind == "session" for f in self.features for p in f.parts)
         )
+        self.ordered = self._recorded or not is_orderless(self.features)
+        """Whether the log's order among equal times is read."""
+        self._rounded = rounded(self.features)
         self._strict = strict
         self._present = present
         self._at = at
@@ -74,6 +78,7 @@ class ViewValues:
         self.first, self.last = bounds(plan, self.features, at)
         n = max(-(-len(self._entities) // ENTITIES), -(-expected // partition_rows), 1)
         self._partitions = Partitions(min(n, MOST, max(len(self._entities), 1)), folder)
+        self._numbers_are_narrow = len(self._entities) <= self._partitions.n * ENTITIES
         self._size = partition_rows
         self.events = 0
 
@@ -122,7 +127,8 @@ class ViewValues:
     def scattered(self, accepted: pl.DataFrame) -> Scattered:
         """The events of a batch that matter, by partition, not yet taken in. Any thread may ask, if neither the view's
         transform nor a function of its expressions objects."""
-        kept = ["_event_time", "_order"]
+        kept = ["_event_time"]
+        kept += ["_order"] if self.ordered else []
         kept += [RECORDED] if self._recorded else []
         kept += [EVENT_ID] if self.plan.dedup is not None else []
         types = self.plan.view.entity.keys
@@ -138,17 +144,19 @@ class ViewValues:
         n = self._partitions.n
         code = rows["_code"].to_numpy()
         number = code // np.uint32(n)
-        return self._partitions.scattered(
-            rows.with_columns(pl.Series("_code", number)), code - number * np.uint32(n)
-        )
+        partition = np.where(code == NONE, np.uint32(n), code - number * np.uint32(n))
+        if self._numbers_are_narrow:
+            number = number.astype("u2")
+        return self._partitions.scattered(rows.with_columns(pl.Series("_code", number)), partition)
 
     def _numbered(self, events: pl.DataFrame, keys: Sequence[pl.Expr]) -> pl.DataFrame:
-        """The events of the spine's entities that are of its time, with the entity's number as ``_code``."""
+        """The events with the number of their entity as ``_code``: NONE where the spine lacks it, or the event is not
+        of the spine's time. Many such are left out at once, few with the partitions."""
         code, time = self._entities.numbers(events, keys), events["_event_time"]
-        rows = events.with_columns(code.alias("_code"))
-        if code.null_count() or not self._of_its_time(time):
-            rows = rows.filter(code.is_not_null() & time.is_between(self.first, self.last))
-        return rows
+        if not self._of_its_time(time):
+            code = np.where(time.is_between(self.first, self.last).to_numpy(), code, NONE)
+        rows, nobodys = events.with_columns(pl.Series("_code", code)), code == NONE
+        return rows.filter(pl.Series(~nobodys)) if 2 * np.count_nonzero(nobodys) > len(code) else rows
 
     def _of_its_time(self, time: pl.Series) -> bool:
         return not len(time) or bool(self.first <= time.min() and time.max() <= self.last)  # type: ignore[operator]
@@ -156,13 +164,15 @@ class ViewValues:
     def values(self, threads: int, tick: Callable[[], object] = lambda: None) -> pl.DataFrame:
         """A typed column a feature, in the spine's order; with `present`, ``_present`` too. `tick`s by partition."""
         n = self._partitions.n
-        code = self._entities.code
-        order = np.lexsort((self._at, code // n, code % n))
-        cut = np.searchsorted((code % n)[order], np.arange(n + 1)).tolist()
+        number, partition = np.divmod(self._entities.code, n)
+        order = np.argsort(partition.astype("u2"), kind="stable")  # by radix
+        cut = np.searchsorted(partition[order], np.arange(n + 1)).tolist()
 
         def one(i: int) -> list[pl.Series]:
             rows = order[cut[i] : cut[i + 1]]
-            asked = Asked(code[rows] // n, self._at[rows], self._strict)
+            rows = rows[np.lexsort((self._at[rows], number[rows]))]  # neighbours ask of neighbours
+            order[cut[i] : cut[i + 1]] = rows
+            asked = Asked(number[rows], self._at[rows], self._strict)
             large = self._partitions.rows[i] > TOO_LARGE * self._size
             done = self._in_parts(i, asked) if large else self._partition(self._partitions.take(i), asked)
             tick()
@@ -172,8 +182,8 @@ class ViewValues:
             parts = list(pool.map(one, range(n)))
         back = np.empty(len(order), "i8")
         back[order] = np.arange(len(order))
-        columns = [pl.concat(list(same)).gather(back) for same in zip(*parts, strict=True)]
-        return pl.DataFrame(columns if self._present else columns[:-1])
+        made = pl.concat(map(pl.DataFrame, parts), rechunk=True).select(pl.all().gather(pl.Series(back)))
+        return made if self._present else made.drop(PRESENT)
 
     def _partition(self, rows: pl.DataFrame | None, asked: Asked) -> list[pl.Series]:
         if rows is None or not len(asked):
@@ -221,15 +231,20 @@ class ViewValues:
             done.append(features_as_of(self.plan, self.features, events, its.of_one()))
             if later < FOREVER:
                 history.let_go(events, later)
+            del events  # before the next part's are made
         return done
 
     def _events(self, rows: pl.DataFrame, entities: int, carried: Mapping[Key, Partials] = {}) -> Events:
         """The rows of a partition, sorted."""
         if self.plan.dedup is not None:
             rows = without_copies(rows, self.plan.dedup)
-        code, time, placed = (rows[c].to_numpy() for c in ("_code", "_event_time", "_order"))
-        timeline, by = sorted_timeline(code, time, placed, entities)
-        rows = rows.drop("_code", "_event_time", "_order")
+        code, time = (rows[c].to_numpy() for c in ("_code", "_event_time"))
+        timeline, by = sorted_timeline(
+            code, time, rows["_order"].to_numpy() if self.ordered else None, entities
+        )
+        if not self.ordered:
+            by = by_value(timeline, rows, by, self._rounded)
+        rows = rows.drop("_code", "_event_time", "_order", strict=False)
         if by is not None:
             rows = rows.select(pl.all().gather(by.astype("u4")))
         arrived = rows[RECORDED].to_numpy() if self._recorded else None

@@ -53,12 +53,15 @@ class SourcePlan:
         newest = timed.group_by("_partition").agg(pl.col("_event_time").max())
         return Accepted(timed, dead, dropped, dict(newest.iter_rows()))
 
-    def kept(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """As `Accepted.frame` under a clock that never ends, for those who ask for nothing else."""
-        return self._refused(self._timed(frame))[0]
+    def kept(self, frame: pl.DataFrame, *, ordered: bool = True) -> pl.DataFrame:
+        """As `Accepted.frame` under a clock that never ends, for those who ask for nothing else; ``_order`` only
+        where it is `ordered`."""
+        return self._refused(self._timed(frame, ordered=ordered))[0]
 
-    def _timed(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def _timed(self, frame: pl.DataFrame, *, ordered: bool = True) -> pl.DataFrame:
         frame = self._counted(frame)
+        if not ordered:
+            return frame.with_columns(self._time.alias("_event_time"))
         order = pl.col("_partition").cast(pl.Int64) * (1 << OFFSET_BITS) + pl.col("_offset").cast(pl.Int64)
         if len(self._topics) > 1:
             topics = {t: i << (PARTITION_BITS + OFFSET_BITS) for i, t in enumerate(self._topics)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ from hypothesis import strategies as st
 
 import headrace as hr
 from headrace.durations import DAY, HOUR
-from headrace.offline import view_values
+from headrace.offline import as_of, view_values
 from headrace.offline.as_of import Events
 from headrace.offline.cutting import by_time, parts_of
+from headrace.offline.folding import Column
 from headrace.offline.view_values import ViewValues
 from headrace.plan import ViewPlan, plan_view
 from tests.offline.test_as_of import MOMENTS, assert_equal_the_oracle
@@ -92,6 +95,21 @@ VIEW = plan_view(
         },
     )
 )
+EVERY_FOLD = plan_view(
+    hr.FeatureView(
+        "w",
+        entity=ENTITY,
+        source=SOURCE,
+        features={
+            "n": hr.count(over="1h"),
+            "whole": hr.sum("cast(x as int)", over="1h"),
+            "sum": hr.sum("x", over="1h"),
+            "first": hr.first("x", over="1h"),
+            "newest": hr.latest("x", over="1h"),
+            "last": hr.last_n("x", 3, over="1h"),
+        },
+    )
+)
 YEAR = 365 * DAY
 
 
@@ -156,6 +174,33 @@ def test_what_is_in_memory_of_an_entity_does_not_grow_with_its_history(
         values(VIEW, history(20_000 * years, years * YEAR), rows_of(50, years * YEAR), 1_000)
         largest.append(max(sizes))
     assert largest[1] < 1.5 * largest[0]  # of whole entities side by side: at most twice a part
+
+
+def test_a_part_goes_before_the_next_is_made_whether_cycles_are_collected_or_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    columns: weakref.WeakSet[Column] = weakref.WeakSet()
+    still_there = []
+
+    class Noted(Column):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            columns.add(self)
+
+    class Counted(Events):
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            still_there.append(len(columns))
+
+    monkeypatch.setattr(as_of, "Column", Noted)
+    monkeypatch.setattr(view_values, "Events", Counted)
+    gc.disable()
+    try:
+        values(EVERY_FOLD, history(20_000, YEAR), rows_of(100, YEAR), 1_000)
+    finally:
+        gc.enable()
+    assert len(still_there) > 15
+    assert set(still_there) == {0}
 
 
 def test_small_entities_share_a_part_and_a_large_one_is_cut_by_time() -> None:
