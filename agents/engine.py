@@ -51,7 +51,7 @@ class Pace:
     pending_bytes: int = 32 << 20
     due: int = 20_000
     """Timers per view and partition taken into one flush, so that a million falls on the hour are spread."""
-    flush_seconds: float = 0.2
+    flush_seconds: float = 0.12
     """How long a flush may take for its timers, computed and written, while the worker keeps up."""
     fenced_pause: float = 5.0
     """Seconds before a fenced task is opened again; longer than a heartbeat interval of the group."""
@@ -263,9 +263,13 @@ class Engine:
     async def _flush(self) -> None:
         async with self._cutting:
             clock = asyncio.get_running_loop().time
+            behind = self._pending_events() >= self._size.events
+            if not behind:
+                with self.metrics.stage("wait"):
+                    await self._written()
             self._last = clock()
             now = self._now()
-            taken = self._take(now)
+            taken = self._take(now, behind)
             if not taken:
                 return
             try:
@@ -286,10 +290,10 @@ class Engine:
                 self._write(flushes, self._last, computed), name="write flush"
             )
 
-    def _take(self, now: int) -> list[Taken]:
+    def _take(self, now: int, behind: bool) -> list[Taken]:
         open_tasks = [t for t in self.tasks.values() if t.life is Life.OPEN]
         self._turn += 1
-        due = self._size.due(behind=self._pending_events() >= self._size.events)
+        due = self._size.due(behind=behind)
         in_turn = _from(open_tasks, self._turn)  # another is first each time: none waits for ever
         return take(in_turn, self._compute.instant, now, due=due, each=self._pace.due)
 

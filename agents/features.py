@@ -38,8 +38,8 @@ class FeaturesFlow:
         *,
         standbys: Standbys | None = None,
         assigned_standbys: Callable[[], Iterable[TopicPartition]] = tuple,
-        fetch_wait_ms: int = 50,
-        fetch_min_bytes: int = 1,
+        fetch_wait_ms: int = 20,
+        fetch_min_bytes: int = 65536,
     ) -> None:
         self.engine = engine
         self.raw_topics = frozenset(raw_topics)

@@ -43,7 +43,9 @@ def main() -> int:
     )
     parser.add_argument("--runs", type=int, default=3, help="runs of each engine or workload")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the usual number of events")
-    parser.add_argument("--more", action="store_true", help="add peers' runs to those that the report has")
+    parser.add_argument(
+        "--more", action="store_true", help="add runs to those of peers and workloads that the report has"
+    )
     parser.add_argument("--no-write", action="store_true", help="print the tables, leave the page alone")
     given = parser.parse_args()
     given.workloads = [w for w in WORKLOADS if w in given.only] or list(WORKLOADS)
@@ -87,6 +89,8 @@ def _peers(task: Task) -> Callable[[Addresses, argparse.Namespace], Result]:
 
 def _workloads(addresses: Addresses, given: argparse.Namespace) -> Result:
     found = throughput.run(addresses, [WORKLOADS[n] for n in given.workloads], given.runs, given.scale)
+    if given.more:
+        found = throughput.together(reports.earlier("workloads") or [], found)
     return throughput.table(found), [r.data() for r in found]
 
 

@@ -4,46 +4,75 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bench.events import columns
 from bench.measuring import Rate, Spread
 from bench.peers.engine import Job, Task
-from bench.peers.headrace import Headrace, folder
+from bench.peers.headrace import Headrace, folder, source
 from bench.peers.running import timed
 from bench.topics import fill, good
-from bench.workloads import Workload
+from bench.workloads import WORKLOADS, Workload
 from tests.stack.whole import Addresses
 
 HEAD = [
-    "| workload | events/s | events/CPU-s | peak MB | entities/event | runs | asked for |",
-    "|---|---|---|---|---|---|---|",
+    "| workload | events/s | events/CPU-s | peak MB | entities/event | runs | of | asked for |",
+    "|---|---|---|---|---|---|---|---|",
 ]
 
 
 @dataclass
 class Runs:
-    """What a workload did, run after run."""
+    """What a workload did, run after run, in one state of our source."""
 
     workload: Workload
+    source: str
     rates: list[Rate] = field(default_factory=list)
     loads: list[float] = field(default_factory=list)
 
     def data(self) -> dict[str, object]:
         """For JSON."""
         runs = [vars(r) | {"load": load} for r, load in zip(self.rates, self.loads, strict=True)]
-        return {"workload": self.workload.name, "title": self.workload.title, "runs": runs}
+        return {
+            "workload": self.workload.name,
+            "title": self.workload.title,
+            "source": self.source,
+            "runs": runs,
+        }
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Runs:
+        """Those of a report."""
+        found = cls(WORKLOADS[data["workload"]], data["source"])
+        for run in data["runs"]:
+            found.loads.append(run["load"])
+            found.rates.append(Rate(**{name: x for name, x in run.items() if name != "load"}))
+        return found
+
+
+def together(earlier: Iterable[Mapping[str, Any]], now: Sequence[Runs]) -> list[Runs]:
+    """The runs of an earlier report with these: those of one workload count together if they are of one source, else
+    the later stand.
+    """
+    found = {r.workload.name: r for r in map(Runs.of, earlier)}
+    for runs in now:
+        before = found.get(runs.workload.name)
+        if before is not None and before.source == runs.source:
+            runs.rates[:0], runs.loads[:0] = before.rates, before.loads
+        found[runs.workload.name] = runs
+    return [found[name] for name in WORKLOADS if name in found]
 
 
 def run(addresses: Addresses, workloads: Sequence[Workload], runs: int, scale: float = 1.0) -> list[Runs]:
     """Fill a topic for each workload, then run all of them in turn, `runs` times."""
     assert addresses.kafka is not None
     stamp = time.time_ns()
-    found = [Runs(w) for w in workloads]
+    found = [Runs(w, source()) for w in workloads]
     for w in workloads:
         fill(addresses.kafka, _topic(w, stamp), int(scale * w.events), w.shape, addresses.registry_url)
     for number in range(runs):
@@ -78,7 +107,7 @@ def _row(r: Runs, medians: dict[str, float]) -> str:
     rss = Spread.of(x.rss for x in r.rates).median
     emitted = Spread.of(x.emitted for x in r.rates).median
     return (
-        f"| {w.title} | {wall.text()} | {cpu.text()} | {rss:,.0f} | {emitted:.3f} | {len(r.rates)} | "
+        f"| {w.title} | {wall.text()} | {cpu.text()} | {rss:,.0f} | {emitted:.3f} | {len(r.rates)} | {r.source} | "
         f"{asked(w, medians)} |"
     )
 

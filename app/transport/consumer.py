@@ -34,7 +34,11 @@ from tables.kafka.raw import drain, install, wait_for_data
 
 
 class Flow(Protocol):
-    """What the transport asks of the engine that consumes (features or history)."""
+    """What the transport asks of the engine that consumes (features or history).
+
+    While events come, the broker answers a fetch when it has `fetch_min_bytes` or `fetch_wait_ms` are over, so that
+    few events a second do not mean a fetch, and an event of Faust's, for each. The first after a silence comes at once.
+    """
 
     raw_topics: frozenset[str]
     fetch_wait_ms: int
@@ -50,14 +54,23 @@ class Flow(Protocol):
         """A rebalance has begun; what was pending is durable by now."""
 
 
+IDLE_WAIT_MS = 100
+
+
+def _expect(fetcher: Any, wait_ms: int, min_bytes: int) -> None:
+    """What the next fetch requests ask for; aiokafka reads both for each."""
+    fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes = wait_ms, min_bytes
+
+
 class RawThread(driver.AIOKafkaConsumerThread):
     """Runs aiokafka's consumer in its own thread and event loop, as Faust does."""
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         flow: Flow = self.app.flow
-        consumer._fetch_max_wait_ms = flow.fetch_wait_ms  # Faust hard-codes 1500 and sets no minimum
-        consumer._fetch_min_bytes = flow.fetch_min_bytes
+        consumer._fetch_max_wait_ms = (
+            flow.fetch_wait_ms
+        )  # Faust hard-codes 1500 and sets no minimum; see `_expect`
         consumer._isolation_level = "read_committed"
         return consumer
 
@@ -83,12 +96,14 @@ class RawThread(driver.AIOKafkaConsumerThread):
             while True:
                 taken = drain(fetcher, wanted)
                 if taken:
+                    _expect(fetcher, self.app.flow.fetch_wait_ms, self.app.flow.fetch_min_bytes)
                     return taken
                 if stock:
                     got = await fetcher.fetched_records(stock, timeout=0, max_records=max_records)
                     if got:
                         return dict(got)
                 if not timeout or not await wait_for_data(fetcher, timeout) or fetcher._closed:
+                    _expect(fetcher, IDLE_WAIT_MS, 1)
                     return {}
                 timeout = max(0.0, timeout - 0.001)
 

@@ -5,8 +5,9 @@ Owns the connections and the order on them. Refuses to build commands (`resp`), 
 partition, and to retry: its errors say what a caller has to do. It is synchronous, for a worker thread;
 socket calls release the GIL.
 
-Two connections take turns, so that one is executing while the other waits for its fence. On one connection
-the next chunk's WATCH and GET travel behind this chunk's EXEC: one round trip a chunk.
+Connections take turns, so that one is executing while the others wait for their fence; there are as many as a small
+flush has partitions, usually. On one connection the next chunk's WATCH and GET travel behind this chunk's EXEC: one
+round trip a chunk.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class OnlineWriter:
     is there, so a write after it raises OnlineLostError until the fence is claimed again.
     """
 
-    def __init__(self, url: str, *, connections: int = 2, timeout: float = 10.0) -> None:
+    def __init__(self, url: str, *, connections: int = 4, timeout: float = 10.0) -> None:
         self.address = parse_address(url)
         self._timeout = timeout
         self._size = max(1, connections)

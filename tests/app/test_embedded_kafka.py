@@ -10,13 +10,19 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import TopicPartition as AIOTopicPartition
 from confluent_kafka import Consumer, Producer, TopicPartition
+from faust.types import TP
 
 from app.embedded.kafka import EmbeddedKafka
+from app.transport.consumer import IDLE_WAIT_MS, RawThread
 from headrace.errors import UnavailableError, UsageError
+from tables.kafka.raw import install
 from tests.stack.ports import free_port
 from tests.stack.process import started_at
 
@@ -211,3 +217,28 @@ def _wait_until_gone(pid: int) -> None:
     while started_at(pid) is not None:
         assert time.monotonic() < end, f"process {pid} is still there"
         time.sleep(0.02)
+
+
+async def test_a_worker_fetches_at_a_pace_while_events_come_and_waits_for_the_first_one(
+    kafka: EmbeddedKafka,
+) -> None:
+    install()
+    kafka.create_topic("paced", 1)
+    tp = TP("paced", 0)
+    flow: Any = SimpleNamespace(raw_topics={"paced"}, fetch_wait_ms=20, fetch_min_bytes=65_536)
+    worker: Any = SimpleNamespace(app=SimpleNamespace(flow=flow), consumer=SimpleNamespace(flow_active=True))
+    async with AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest") as consumer:
+        consumer.assign([AIOTopicPartition("paced", 0)])
+        asked = consumer._fetcher
+
+        async def fetched(timeout: float) -> list[int]:  # noqa: ASYNC109
+            found = await RawThread._fetch_records(worker, consumer, {tp}, timeout=timeout)
+            return [batches.count for batches in found.values()]
+
+        assert await fetched(0.01) == []
+        assert (asked._fetch_max_wait_ms, asked._fetch_min_bytes) == (IDLE_WAIT_MS, 1)
+        await asyncio.to_thread(_produce, kafka.bootstrap, "paced", [b"1"])
+        assert await fetched(DEADLINE) == [1]
+        assert (asked._fetch_max_wait_ms, asked._fetch_min_bytes) == (20, 65_536)
+        assert await fetched(0.01) == []
+        assert (asked._fetch_max_wait_ms, asked._fetch_min_bytes) == (IDLE_WAIT_MS, 1)

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
+from aiokafka.consumer.fetcher import Fetcher as AIOKafkaFetcher
 from faust.tables.manager import TableManager
 from faust.topics import Topic
 from faust.transport.consumer import Consumer, Fetcher
@@ -63,6 +64,13 @@ def test_stock_crashes_a_fetcher_that_is_stopped_in_a_rebalance() -> None:
     # The reason why `_fetcher` is overridden; if this changes, ours can go.
     assert "if self.app.rebalancing:" in inspect.getsource(Fetcher._fetcher.fun)
     assert isinstance(vars(RawFetcher)["_fetcher"], ServiceTask), "it has to stand in for stock's task"
+
+
+def test_aiokafka_asks_with_each_fetch_what_it_was_told_last() -> None:
+    source = inspect.getsource(AIOKafkaFetcher._get_actions_per_node)
+    request = source[source.index("FetchRequest(") :]
+    assert "self._fetch_max_wait_ms," in request
+    assert "self._fetch_min_bytes," in request
 
 
 def test_the_books_that_are_dropped_exist() -> None:
