@@ -1,8 +1,8 @@
 """How fast a changelog becomes a state folder: the restore of one partition, on one core, from a real broker.
 
 The records are those of a view: heads and runs of panes as `bench.panes` makes them, in flushes of a transaction each
-with their markers. The time is the process's own CPU (RocksDB's background threads included) and the wall's; the heap is
-a worker's (`app.tuning`), and the machine code for framing is loaded before.
+with their markers. The time is the process's own CPU (RocksDB's background threads included) and the wall's; the heap
+is a worker's (`app.tuning`), and the machine code for framing is loaded before.
 """
 
 from __future__ import annotations
