@@ -178,8 +178,12 @@ class ViewValues:
             tick()
             return done
 
+        largest_first = sorted(
+            range(n), key=lambda i: -self._partitions.rows[i]
+        )  # so that all threads end together
         with ThreadPoolExecutor(threads) as pool:
-            parts = list(pool.map(one, range(n)))
+            done = dict(zip(largest_first, pool.map(one, largest_first), strict=True))
+        parts = [done[i] for i in range(n)]
         back = np.empty(len(order), "i8")
         back[order] = np.arange(len(order))
         made = pl.concat(map(pl.DataFrame, parts), rechunk=True).select(pl.all().gather(pl.Series(back)))
