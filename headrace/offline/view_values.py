@@ -33,6 +33,8 @@ from headrace.windows import BEGINNING, FOREVER, start_of
 ENTITIES = 1 << 16
 """Entities of a partition: few enough for numbers of 16 bits."""
 
+PLACES = frozenset({"_partition", "_offset"})
+
 MOST = 1 << 10
 """Partitions: few enough for open files."""
 
@@ -67,8 +69,10 @@ class ViewValues:
             or plan.dedup is not None
             or any(p.over.kind == "session" for f in self.features for p in f.parts)
         )
-        self.ordered = self._recorded or not is_orderless(self.features)
-        """Whether the log's order among equal times is read."""
+        self.ordered = (
+            self._recorded or not is_orderless(self.features) or bool(PLACES & self._projection.needs)
+        )
+        """Whether the events' places in the log are read: for the order among equal times, or by an expression."""
         self._rounded = rounded(self.features)
         self._strict = strict
         self._present = present
