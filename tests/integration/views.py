@@ -190,7 +190,7 @@ def wrong(
 
 
 def _fading(view: str, sent: Iterable[Sent], t_of: Callable[[Sent], int]) -> set[str]:
-    """Entities that Redis forgets within an hour: it counts the rest of their ttl by the wall clock, which goes on
+    """Entities that Redis forgets within a quarter of an hour: it counts the rest of their ttl by the wall clock, which goes on
     while the engine's stands still, so whether they are there is a matter of how long a test takes.
     """
     if view not in TTL:
@@ -204,4 +204,4 @@ def _fading(view: str, sent: Iterable[Sent], t_of: Callable[[Sent], int]) -> set
             key = "|".join(text(one.event[k]) for k in keys)
             newest[key] = max(newest.get(key, at), at)
             left[key] = newest[key] + TTL[view] - t
-    return {key for key, rest in left.items() if 0 < rest <= HOUR}
+    return {key for key, rest in left.items() if 0 < rest <= HOUR // 4}
