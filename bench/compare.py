@@ -53,6 +53,14 @@ class Entry:
                 self.loads[:0] = [run.pop("load") for run in runs]
                 self.rates[:0] = [Rate(**run) for run in runs]
 
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Entry:
+        """That of an earlier report."""
+        engine = next(e for e in ENGINES if e.name == data["engine"])
+        entry = cls(engine(), version=data["version"], problem=data["problem"])
+        entry.earlier([data])
+        return entry
+
     def data(self) -> dict[str, object]:
         """For JSON."""
         return {
@@ -77,9 +85,10 @@ def compare(
     """Every engine that does the task, in the order given. `scale` shortens the runs.
 
     `before`: the data of an earlier report, whose runs count with these, engine by engine where the versions are the
-    same; answers that were right there are not asked for again.
+    same; answers that were right there are not asked for again. Engines of it that are not run now stay as they are.
     """
     entries = [Entry(e) for e in engines if task.name in e.tasks]
+    kept = [Entry.of(data) for data in before if data["engine"] not in {e.engine.name for e in entries}]
     for entry in entries:
         _say(f"{task.name}: {entry.engine.name}: install and check")
         try:
@@ -99,7 +108,8 @@ def compare(
     for number in range(runs):
         for entry in ready if number % 2 == 0 else reversed(ready):
             _time(addresses, task, entry, topic, scale)
-    return entries
+    names = [e.name for e in ENGINES]
+    return sorted([*entries, *kept], key=lambda e: names.index(e.engine.name))
 
 
 def _check(addresses: Addresses, task: Task, entries: Sequence[Entry]) -> None:

@@ -1,7 +1,8 @@
 """How fast a changelog becomes a state folder: the restore of one partition, on one core, from a real broker.
 
 The records are those of a view: heads and runs of panes as `bench.panes` makes them, in flushes of a transaction each
-with their markers. The time is the process's own CPU (RocksDB's background threads included) and the wall's.
+with their markers. The time is the process's own CPU (RocksDB's background threads included) and the wall's; the heap
+is a worker's (`app.tuning`), and the machine code for framing is loaded before.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ import numpy as np
 import polars as pl
 from aiokafka import TopicPartition
 
+from app.tuning import tune
 from bench.machine import ENGINE
 from bench.measuring import pin
 from bench.panes import flushes, plan
 from headrace.panes import ViewCore
 from headrace.panes.heads import entity_of
 from headrace.plan import ViewPlan
+from headrace.wire import warm
 from tables.cache import RecordCache
 from tables.kafka.changelog import ChangelogReader
 from tables.kafka.producer import Outputs, Records, TransactionalProducer, record
@@ -124,6 +127,8 @@ async def _run(
     bootstrap: str | None, view: ViewPlan, title: str, given: Iterable[tuple[pl.DataFrame, int]]
 ) -> Rate:
     assert bootstrap is not None
+    tune(1)
+    warm()
     core = ViewCore(view, clock="event")
     topic = f"restore{time.time_ns()}"
     topics = Topics({"bootstrap.servers": bootstrap, "log_level": 0}, embedded=False)

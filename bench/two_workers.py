@@ -95,7 +95,7 @@ class Workers(Headrace):
         self.running: Several | None = None
 
     def start(self, job: Job) -> Running:
-        config = projects.write(job.folder, "w1", job.topic, job.topic)
+        config = projects.write(job.folder, "w1", job.topic, job.run)
         self.running = Several(
             [
                 Process(

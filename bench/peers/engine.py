@@ -60,6 +60,11 @@ class Job:
     check: bool = False
 
     @property
+    def run(self) -> str:
+        """A name that no other run has: one that took another's would find its state, and nothing left to count."""
+        return f"{self.topic}_{self.folder.name.rsplit('-', 1)[-1]}"
+
+    @property
     def kafka(self) -> str:
         """The broker."""
         assert self.addresses.kafka is not None

@@ -50,7 +50,7 @@ class Headrace(Engine):
 
     def start(self, job: Job) -> Running:
         view = self.view or job.task.name
-        config = projects.write(job.folder, view, job.topic, job.topic, self.shape)
+        config = projects.write(job.folder, view, job.topic, job.run, self.shape)
         return WorkerRun(
             job, view, Process("worker", config, environment(job.addresses, **self.settings), job.core)
         )
@@ -80,7 +80,7 @@ class WorkerRun(Running):
     def windows(self) -> Windows | None:
         assert self._job.addresses.redis_url is not None
         with redis.Redis.from_url(self._job.addresses.redis_url, decode_responses=True) as client:
-            row = client.hgetall(f"{self._job.topic}:{self._view}@1:{user(SHOWN)}")
+            row = client.hgetall(f"{self._job.run}:{self._view}@1:{user(SHOWN)}")
         if "_as_of" not in row:
             return {}
         at = pl.Series([row["_as_of"]]).str.to_datetime("%+", time_unit="ms").dt.epoch("ms")[0]
@@ -106,7 +106,7 @@ def wrong_users(job: Job, view: str, events: Columns, users: int) -> list[str]:
     with redis.Redis.from_url(job.addresses.redis_url, decode_responses=True) as client:
         asked = client.pipeline(transaction=False)
         for number in range(users):
-            asked.hmget(f"{job.topic}:{view}@1:{user(number)}", FIELDS)
+            asked.hmget(f"{job.run}:{view}@1:{user(number)}", FIELDS)
         answers = asked.execute()
     wrong = []
     for number, row in enumerate(answers):

@@ -7,7 +7,14 @@ def main() -> None:
     """The entry point `headrace`."""
     from headrace.cli.verbs import app
 
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        if ended.code == 130:  # Ctrl-C
+            from headrace.cli.interrupting import leave
+
+            leave()
+        raise
 
 
 __all__ = ["main"]

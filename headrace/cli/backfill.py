@@ -58,6 +58,7 @@ def backfill(
 
     Example: [bold]headrace backfill customer_spend --from 2026-01-01[/bold]
     """
+    from headrace.cli.interrupting import interruptible
     from headrace.cli.telling import out, tell_json
     from headrace.cli.training_set import shown_progress
     from headrace.client import FeatureStore
@@ -71,7 +72,10 @@ def backfill(
         elif from_ is None or to is None:
             raise UsageError("--step is for a range: give --from and --to, too")
         else:
-            job = store.materialize(view, from_, to, step, allow_gaps=allow_gaps)
+            first, last, by = from_, to, step
+            job = interruptible(
+                lambda _scratch, _check: store.materialize(view, first, last, by, allow_gaps=allow_gaps)
+            )
         try:
             while True:
                 progress(job.id, *job.progress)
@@ -81,6 +85,7 @@ def backfill(
                 except TimeoutError:
                     continue
         except KeyboardInterrupt:
+            typer.echo("ends once what is being written is written; at a second Ctrl-C, at once", err=True)
             job.cancel()
             job.wait()
             raise

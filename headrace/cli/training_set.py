@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +12,7 @@ import typer
 from headrace.cli.typed import DEFAULT_CONFIG, AllowGaps, Config, Json
 
 if TYPE_CHECKING:
+    from headrace.offline.metadata import TrainingSet
     from headrace.offline.opening import AtVersion
     from headrace.offline.training import Progress
 
@@ -59,6 +60,7 @@ def training_set(
 
     Example: [bold]headrace training-set labels.parquet --features customer_spend -o train.parquet[/bold]
     """
+    from headrace.cli.interrupting import interruptible
     from headrace.cli.telling import out, tell_json
     from headrace.client import FeatureStore
     from headrace.errors import UsageError
@@ -67,17 +69,25 @@ def training_set(
     if known not in ("happened", "ingested"):
         raise UsageError(f"--known is happened or ingested, not {known}")
     names = [name.strip() for given in features for name in given.split(",") if name.strip()]
-    with FeatureStore(config) as store, shown_progress() as progress:
-        made = store.training_set(
-            spine,
-            names,
-            timestamp=timestamp,
-            strict=strict,
-            known="ingested" if known == "ingested" else "happened",
-            at_version=versions_of(at_version),
-            allow_gaps=allow_gaps,
-            options=Options(progress=progress),
-        )
+    with FeatureStore(config) as store, shown_progress() as shown:
+
+        def made_in(scratch: Path, check: Callable[[], None]) -> TrainingSet:
+            def progress(what: str, done: int, of: int) -> None:
+                check()
+                shown(what, done, of)
+
+            return store.training_set(
+                spine,
+                names,
+                timestamp=timestamp,
+                strict=strict,
+                known="ingested" if known == "ingested" else "happened",
+                at_version=versions_of(at_version),
+                allow_gaps=allow_gaps,
+                options=Options(progress=progress, folder=scratch),
+            )
+
+        made = interruptible(made_in)
     written(made, output)
     if json_:
         tell_json({"output": str(output), **made.metadata})

@@ -7,6 +7,7 @@ purpose; with ``--json`` it is a problem document (RFC 9457) on standard output.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,10 +43,17 @@ class Verb(TyperCommand):
 
 
 class InOrder(TyperGroup):
-    """Lists verbs in the order in which they were declared, which is the order of a day's work."""
+    """Lists verbs in the order in which they were declared, which is the order of a day's work, each with the first
+    paragraph of its help.
+    """
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(self.commands)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        rows = [(name, (verb.help or "").partition("\n\n")[0]) for name, verb in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 class Verbs(typer.Typer):
@@ -56,25 +64,30 @@ class Verbs(typer.Typer):
         made = super().command
 
         def decorate(verb: Any) -> Any:
-            options.setdefault("help", _flowing(inspect.getdoc(verb) or ""))
+            options["help"] = _flowing(options.get("help") or inspect.getdoc(verb) or "")
             return made(*args, **options)(verb)
 
         return decorate
 
 
 def _flowing(text: str) -> str:
-    """Paragraphs without the line breaks that the source needs: the terminal has its own width."""
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    """Paragraphs without the line breaks that the source needs: the terminal has its own width. Bold and dim as Rich
+    writes them; it is not asked, since loading it takes longer than all else that help needs.
+    """
+    styled = re.sub(
+        r"\[(bold|dim)\](.*?)\[/\1\]", lambda m: typer.style(m[2], **{m[1]: True}), text, flags=re.S
+    )
+    return "\n\n".join(" ".join(part.split()) for part in styled.replace("\\[", "[").split("\n\n"))
 
 
 def verbs(help: str) -> Verbs:
     """A group of verbs. Without one, it shows its help."""
     return Verbs(
-        help=help,
+        help=_flowing(help),
         cls=InOrder,
         no_args_is_help=True,
         add_completion=False,
-        rich_markup_mode="rich",
+        rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 1000},
     )

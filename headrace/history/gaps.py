@@ -71,13 +71,13 @@ class Whole:
     gone: tuple[str, ...] = ()
 
 
-def gaps_of(table: DeltaTable, writer: str, topics: Sequence[str]) -> Whole:
+def gaps_of(table: DeltaTable, writer: str, topics: Sequence[str], gone: Sequence[str] = ()) -> Whole:
     """The gaps of the version that `table` is at, ordered by topic and partition.
 
-    Where all is there this costs a listing of the files and a look into the log for each partition: no file is read.
+    `gone` are files that the store has lost (`headrace.history.files.lost`). Where all is there this costs a look into
+    the log for each partition: no file is read, and none looked for.
     """
     files = pl.DataFrame(table.get_add_actions(flatten=True))
-    gone: list[str] = table.repair(dry_run=True)["files_removed"]
     numbers = files["max._partition"].drop_nulls().to_list() if "max._partition" in files.columns else []
     partitions = max(numbers, default=0) + 1
     given = committed(table, writer, topics, partitions)

@@ -11,16 +11,19 @@ is there need not be in the table. With DuckDB, offline and without its delta ex
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 from deltalake import DeltaTable
 
-from headrace.history.storage import Options, named_errors
+from headrace.history.storage import ATTEMPTS, RETRYING, Options, named_errors
 from headrace.history.table import stored_types
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
+
+PATIENCE: Final = {"max_retries": ATTEMPTS, "retry_timeout_ms": 1000 * RETRYING}
+"""How Polars reads what delta-rs is told as text (`storage_options`); timeouts have the same names for both."""
 
 
 def read_history(
@@ -33,12 +36,12 @@ def read_history(
     UnavailableError.
     """
     with named_errors(uri):
-        return scan(DeltaTable(uri, version=version, storage_options=access(storage_options)))
+        return scan(DeltaTable(uri, version=version, storage_options=dict(storage_options or {})))
 
 
 def scan(table: DeltaTable, only: Sequence[str] | None = None) -> pl.LazyFrame:
-    """As `read_history`, of a table that was opened with the options of `access`; `only` of these of its files."""
-    lazy = pl.scan_delta(table) if only is None else _scan_some(table, only)
+    """As `read_history`, of a table that is open; `only` of these of its files."""
+    lazy = pl.scan_delta(table, storage_options=PATIENCE) if only is None else _scan_some(table, only)
     have = lazy.collect_schema()
     want = {n: t.polars for n, t in stored_types(table).items()}
     return lazy.with_columns(pl.col(n).cast(t) for n, t in want.items() if have[n] != t)
@@ -63,6 +66,6 @@ def history_dataset(
         ).to_pyarrow_dataset()
 
 
-def access(options: Options | None) -> dict[str, str]:
-    """The options that say where and who; Polars reads those of delta-rs for timeouts and retries as its own."""
-    return {k: v for k, v in (options or {}).items() if k.lower().startswith("aws_")}
+def for_polars(options: Options) -> dict[str, str | int] | None:
+    """delta-rs's options as Polars takes them; None for a local disk."""
+    return {**options, **PATIENCE} if options else None

@@ -13,7 +13,7 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction
 
 from headrace.history.account import horizon_name, retired_name
-from headrace.history.read import access, scan
+from headrace.history.read import scan
 from headrace.history.schema import DATE
 from headrace.history.storage import Options, named_errors
 from headrace.history.table import WRITER
@@ -30,7 +30,7 @@ def retire(uri: str, writer: str, before: date, storage_options: Options | None 
         table = DeltaTable(uri, storage_options=dict(storage_options or {}))
         if not any(date.fromisoformat(p[DATE]) < before for p in table.partitions()):
             return 0
-        counted = DeltaTable(uri, version=table.version(), storage_options=access(storage_options))
+        counted = DeltaTable(uri, version=table.version(), storage_options=dict(storage_options or {}))
         old = scan(counted).filter(pl.col(DATE) < before)
         rows = old.group_by("_topic", "_partition").len().collect().rows()
         moves = [Transaction(horizon_name(writer), (before - EPOCH).days)]

@@ -17,6 +17,9 @@ from headrace.errors import HeadraceError, SettingsError, StateError, Unavailabl
 Options = Mapping[str, str]
 """What delta-rs calls storage options."""
 
+CONNECTING, SILENT, ATTEMPTS, RETRYING = 5, 30, 4, 15
+"""Seconds for a connection; seconds that a request may take; tries; seconds after which none is begun."""
+
 _REFUSED = (
     "SignatureDoesNotMatch",
     "InvalidAccessKeyId",
@@ -57,16 +60,16 @@ def storage_options(
     """What delta-rs, and Polars with it, are told about an S3 server. For a local folder: nothing is needed.
 
     Commits are conditional PUTs (``If-None-Match``), without which two writers could both believe theirs was
-    the next version. A server that is silent is given up after some ten seconds: who calls retries, and says
-    so. Plain HTTP is allowed where the endpoint says http.
+    the next version. A server that cannot be reached is given up within seconds, one that is silent after half a
+    minute: who calls retries, and says so. Plain HTTP is allowed where the endpoint says http.
     """
     options = {
         "AWS_REGION": region or "us-east-1",
         "aws_conditional_put": "etag",
-        "connect_timeout": "5s",
-        "timeout": "60s",
-        "max_retries": "4",
-        "retry_timeout": "15s",
+        "connect_timeout": f"{CONNECTING}s",
+        "timeout": f"{SILENT}s",
+        "max_retries": f"{ATTEMPTS}",
+        "retry_timeout": f"{RETRYING}s",
     }
     if endpoint is not None:
         options["AWS_ENDPOINT_URL"] = endpoint
@@ -96,8 +99,12 @@ def as_error(uri: str, exc: Exception) -> HeadraceError:
         return SettingsError(f"history.uri: {uri} may not be written ({_brief(text)})")
     if any(x in text for x in _NO_ROOM):
         return UnavailableError(f"the disk of {uri} has no room for what is written ({_brief(text)})")
+    if isinstance(exc, FileNotFoundError):
+        return StateError(f"history at {uri} lacks a file that it names: {_brief(text)}")
     if isinstance(exc, OSError) or any(x.lower() in text.lower() for x in _NO_ANSWER):
-        return UnavailableError(f"history at {uri} does not answer: {_brief(text)}")
+        return UnavailableError(
+            f"history at {uri} does not answer: {_brief(text)}. What is written stays: begin again once it answers"
+        )
     return StateError(f"history at {uri}: {_brief(text)}")
 
 

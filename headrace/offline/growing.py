@@ -16,7 +16,7 @@ import orjson
 import polars as pl
 from deltalake import DeltaTable
 
-from headrace.history.read import access, scan
+from headrace.history.read import scan
 from headrace.history.storage import Options, named_errors
 from headrace.history.upkeep import is_kept
 from headrace.offline.listing import Files, added
@@ -56,9 +56,9 @@ class Before:
 def before_of(plan: ViewPlan, uri: str, options: Options) -> Before | None:
     """The newest refresh in the view's table; None if there is none of this definition among the last commits."""
     with named_errors(uri):
-        if not is_kept(uri, access(options)):
+        if not is_kept(uri, options):
             return None
-        commits = DeltaTable(uri, storage_options=access(options)).history(LOOKED_AT)
+        commits = DeltaTable(uri, storage_options=dict(options)).history(LOOKED_AT)
     text = next((c[KEY] for c in commits if KEY in c), None)
     told: Mapping[str, Any] = {} if text is None else orjson.loads(text)
     if told.get("fingerprint") != plan.fingerprint:
@@ -131,7 +131,7 @@ def standing(plan: ViewPlan, uri: str, options: Options, before: Before, but: pl
     instant = EPOCH + timedelta(microseconds=before.at)
     names = list(plan.view.entity.keys)
     with named_errors(uri):
-        table = scan(DeltaTable(uri, storage_options=access(options)))
+        table = scan(DeltaTable(uri, storage_options=dict(options)))
         here = table.filter(pl.col("_date") == instant.date(), pl.col("_as_of") == instant)
         rows = here.select(*names, *plan.feature_types).collect()
     return rows.join(but, on=names, how="anti")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import logging
+import math
 import threading
 import time
 import traceback
@@ -204,28 +205,43 @@ def run(folder: JobFolder, id: str, work: Work) -> Record:
         return folder.change(id, lambda r: replace(r, state="done") if r.state == "running" else r)
 
 
+def _waited(ended: threading.Event, timeout: float | None) -> bool:
+    """Whether it came within `timeout` seconds.
+
+    In short waits, since the system may give Ctrl-C to a thread that is no Python's; and no thread is joined, since one
+    whose join Ctrl-C cut short counts as ended.
+    """
+    until = math.inf if timeout is None else time.monotonic() + timeout
+    while not ended.wait(min(0.2, max(until - time.monotonic(), 0.0))):
+        if time.monotonic() >= until:
+            return False
+    return True
+
+
 @dataclass
 class Job:
     """A handle to a job that runs in a thread of this process."""
 
     folder: JobFolder
     id: str
-    _thread: threading.Thread | None = None
+    _ended: threading.Event | None = None
     _errors: list[BaseException] = field(default_factory=list)
 
     @classmethod
     def start(cls, folder: JobFolder, record: Record, work: Work) -> Job:
         """Start a submitted job."""
-        job = cls(folder, record.id)
+        ended = threading.Event()
+        job = cls(folder, record.id, ended)
 
         def body() -> None:
             try:
                 run(folder, record.id, work)
             except BaseException as exc:
                 job._errors.append(exc)
+            finally:
+                ended.set()
 
-        job._thread = threading.Thread(target=body, name=record.id, daemon=True)
-        job._thread.start()
+        threading.Thread(target=body, name=record.id, daemon=True).start()
         return job
 
     @property
@@ -245,10 +261,8 @@ class Job:
 
     def wait(self, timeout: float | None = None) -> Job:
         """Wait for its end, at most `timeout` seconds: TimeoutError. Raises what made it fail."""
-        if self._thread is not None:
-            self._thread.join(timeout)
-            if self._thread.is_alive():
-                raise TimeoutError(f"job {self.id} is {self.state} after {timeout} s")
+        if self._ended is not None and not _waited(self._ended, timeout):
+            raise TimeoutError(f"job {self.id} is {self.state} after {timeout} s")
         if self._errors:
             raise self._errors[0]
         return self

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from pyarrow import fs
 
 from headrace.errors import StateError
+from headrace.history.files import s3
 from headrace.history.storage import Options
 
 Files: TypeAlias = Mapping[str, str]
@@ -57,7 +58,7 @@ def _local(path: str) -> dict[str, str]:
 def _remote(path: str, options: Options) -> dict[str, str]:
     pattern = path.removeprefix("s3://").rstrip("/")
     fixed = "/".join(pattern.split("*", 1)[0].split("/")[:-1]) if "*" in pattern else pattern
-    store = _store(options)
+    store = s3(options)
     here = store.get_file_info(fixed)
     if here.type == fs.FileType.File:
         infos = [here]
@@ -69,15 +70,3 @@ def _remote(path: str, options: Options) -> dict[str, str]:
         for i in infos
         if i.type == fs.FileType.File and (i.path == pattern or fnmatchcase(i.path, wanted))
     }
-
-
-def _store(options: Options) -> fs.S3FileSystem:
-    endpoint = options.get("AWS_ENDPOINT_URL")
-    return fs.S3FileSystem(
-        access_key=options.get("AWS_ACCESS_KEY_ID"),
-        secret_key=options.get("AWS_SECRET_ACCESS_KEY"),
-        session_token=options.get("AWS_SESSION_TOKEN"),
-        region=options.get("AWS_REGION"),
-        endpoint_override=endpoint.split("://", 1)[-1] if endpoint else None,
-        scheme="http" if endpoint and endpoint.startswith("http://") else "https",
-    )

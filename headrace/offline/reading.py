@@ -14,7 +14,7 @@ import polars as pl
 from deltalake import DeltaTable
 
 from headrace.history.access import options_of
-from headrace.history.read import access, scan
+from headrace.history.read import scan
 from headrace.history.storage import Options, named_errors, view_uri
 from headrace.history.upkeep import is_kept
 from headrace.offline.materializing import values_at
@@ -83,10 +83,10 @@ def _materialized(
     None where there is no table, or nothing in it.
     """
     with named_errors(uri):
-        if not is_kept(uri, access(options)):
+        if not is_kept(uri, options):
             return None
-        table = scan(DeltaTable(uri, storage_options=access(options)))
-        newest = newest_instant(DeltaTable(uri, storage_options=access(options)))
+        table = scan(DeltaTable(uri, storage_options=dict(options)))
+        newest = newest_instant(DeltaTable(uri, storage_options=dict(options)))
         if newest is None:
             return None
         instant = EPOCH + timedelta(microseconds=newest)

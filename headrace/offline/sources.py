@@ -7,6 +7,7 @@ judge events: what is read twice is counted twice, and what is refused is the pl
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,8 +20,9 @@ from headrace.definitions import BatchSource, StreamSource
 from headrace.durations import DAY
 from headrace.errors import StateError, UsageError
 from headrace.history.account import writer_of
+from headrace.history.files import lost
 from headrace.history.gaps import Whole, gaps_of, refuse, remaining
-from headrace.history.read import access, scan
+from headrace.history.read import for_polars, scan
 from headrace.history.retention import horizon_of
 from headrace.history.storage import Options, named_errors
 from headrace.history.upkeep import is_kept
@@ -79,6 +81,7 @@ class DeltaEvents:
     whole: Whole = field(default_factory=Whole)
     since: date | None = None
     """The first date that was not taken out by the source's retention; None: history is there from its beginning."""
+    project: str = ""
 
     @classmethod
     def open(
@@ -92,19 +95,39 @@ class DeltaEvents:
         allow_gaps: bool = False,
     ) -> DeltaEvents:
         """The newest version, or the one asked for. StateError if there is no table or no such version,
-        PositionError if it has a gap (`headrace.history.gaps`) and `allow_gaps` does not let it."""
+        PositionError if it has a gap (`headrace.history.gaps`) and `allow_gaps` does not let it.
+
+        Files that the store has lost are looked for where gaps are allowed; else who reads one is told.
+        """
+        options = dict(options or {})
         with named_errors(uri):
-            if not is_kept(uri, access(options)):
+            if not is_kept(uri, options):
                 raise StateError(
                     f"source `{source.name}` has no history at {uri}. Run `headrace history` to keep its events, "
                     "or give a frame of them with events="
                 )
-            table = DeltaTable(uri, version=version, storage_options=access(options))
-            found = gaps_of(table, writer_of(project, source.name), source.topics)
+            table = DeltaTable(uri, version=version, storage_options=options)
+            events = cls(source, uri, table.version(), options, project=project)
+            with events._naming_what_is_lost(table):
+                found = events._gaps(table, lost(table, uri, options) if allow_gaps else ())
             if found.gaps and not allow_gaps:
                 raise refuse(source.name, uri, found.gaps)
-            since = horizon_of(table, writer_of(project, source.name))
-            return cls(source, uri, table.version(), dict(options or {}), found, since)
+            return replace(events, whole=found, since=horizon_of(table, writer_of(project, source.name)))
+
+    def _gaps(self, table: DeltaTable, gone: Sequence[str]) -> Whole:
+        topics = self.source.topics if isinstance(self.source, StreamSource) else ()
+        return gaps_of(table, writer_of(self.project, self.source.name), topics, gone)
+
+    @contextmanager
+    def _naming_what_is_lost(self, table: DeltaTable) -> Iterator[None]:
+        """PositionError where what is done here reads a file that the store has lost."""
+        try:
+            yield
+        except FileNotFoundError as exc:
+            found = self._gaps(table, lost(table, self.uri, self.options))
+            if not found.gaps:
+                raise
+            raise refuse(self.source.name, self.uri, found.gaps) from exc
 
     def batches(
         self,
@@ -118,19 +141,22 @@ class DeltaEvents:
     ) -> Iterator[pl.DataFrame]:
         """As `Events.batches`; files are left out by their date and their keys, row groups by the event time, too."""
         with named_errors(self.uri):
-            table = DeltaTable(self.uri, version=self.version, storage_options=access(self.options))
-            lazy = remaining(table, self.whole.gone)
-            have = lazy.collect_schema()
-            if "_date" in have:
-                lazy = lazy.filter(pl.col("_date").is_between(_date(first), _date(last)))
-            if among is not None and all(is_as_stored(self.source, n, have) for n in among.meta.root_names()):
-                lazy = lazy.filter(among)
-            yield from _batches(lazy, self.source, columns, first, last, recorded, ordered)
+            table = DeltaTable(self.uri, version=self.version, storage_options=dict(self.options))
+            with self._naming_what_is_lost(table):
+                lazy = remaining(table, self.whole.gone)
+                have = lazy.collect_schema()
+                if "_date" in have:
+                    lazy = lazy.filter(pl.col("_date").is_between(_date(first), _date(last)))
+                if among is not None and all(
+                    is_as_stored(self.source, n, have) for n in among.meta.root_names()
+                ):
+                    lazy = lazy.filter(among)
+                yield from _batches(lazy, self.source, columns, first, last, recorded, ordered)
 
     def expected(self, first: int, last: int) -> int:
         """As `Events.expected`, by the numbers of rows that the log has of each file."""
         with named_errors(self.uri):
-            table = DeltaTable(self.uri, version=self.version, storage_options=access(self.options))
+            table = DeltaTable(self.uri, version=self.version, storage_options=dict(self.options))
             files = pl.DataFrame(table.get_add_actions(flatten=True))
         if "partition._date" in files.columns:
             files = files.filter(pl.col("partition._date").is_between(_date(first), _date(last)))
@@ -178,7 +204,7 @@ class FileEvents:
         with named_errors(path):
             if not _is_delta(path, options):
                 return cls(source, path, files_of(path, options), options=options)
-            table = DeltaTable(path, version=version, storage_options=access(options))
+            table = DeltaTable(path, version=version, storage_options=options)
             added = pl.DataFrame(table.get_add_actions(flatten=True))
             files = dict(added.select("path", pl.col("size_bytes").cast(pl.String)).sort("path").iter_rows())
             return cls(source, path, files, table.version(), options)
@@ -211,8 +237,8 @@ class FileEvents:
 
     def _scan(self) -> pl.LazyFrame:
         if self.version is None:
-            return pl.scan_parquet(list(self.files), storage_options=access(self.options) or None, glob=False)
-        table = DeltaTable(self.path, version=self.version, storage_options=access(self.options))
+            return pl.scan_parquet(list(self.files), storage_options=for_polars(self.options), glob=False)
+        table = DeltaTable(self.path, version=self.version, storage_options=dict(self.options))
         whole = len(table.file_uris()) == len(self.files)
         return scan(table, None if whole else list(self.files))
 
@@ -254,7 +280,7 @@ class FrameEvents:
 def _is_delta(path: str, options: Options) -> bool:
     if "://" not in path and not Path(path).is_dir():
         return False
-    return is_kept(path, access(options))
+    return is_kept(path, options)
 
 
 def _batches(

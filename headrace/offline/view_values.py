@@ -33,6 +33,8 @@ from headrace.windows import BEGINNING, FOREVER, start_of
 ENTITIES = 1 << 16
 """Entities of a partition: few enough for numbers of 16 bits."""
 
+PLACES = frozenset({"_partition", "_offset"})
+
 MOST = 1 << 10
 """Partitions: few enough for open files."""
 
@@ -67,8 +69,10 @@ class ViewValues:
             or plan.dedup is not None
             or any(p.over.kind == "session" for f in self.features for p in f.parts)
         )
-        self.ordered = self._recorded or not is_orderless(self.features)
-        """Whether the log's order among equal times is read."""
+        self.ordered = (
+            self._recorded or not is_orderless(self.features) or bool(PLACES & self._projection.needs)
+        )
+        """Whether the events' places in the log are read: for the order among equal times, or by an expression."""
         self._rounded = rounded(self.features)
         self._strict = strict
         self._present = present
@@ -178,8 +182,12 @@ class ViewValues:
             tick()
             return done
 
+        largest_first = sorted(
+            range(n), key=lambda i: -self._partitions.rows[i]
+        )  # so that all threads end together
         with ThreadPoolExecutor(threads) as pool:
-            parts = list(pool.map(one, range(n)))
+            done = dict(zip(largest_first, pool.map(one, largest_first), strict=True))
+        parts = [done[i] for i in range(n)]
         back = np.empty(len(order), "i8")
         back[order] = np.arange(len(order))
         made = pl.concat(map(pl.DataFrame, parts), rechunk=True).select(pl.all().gather(pl.Series(back)))

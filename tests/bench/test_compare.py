@@ -32,3 +32,9 @@ def test_runs_of_another_version_or_engine_do_not_count() -> None:
     now.earlier([entry("4.1.0", 1.0).data(), other.data()])
     assert [r.wall for r in now.rates] == [3.0]
     assert now.checked == ""
+
+
+def test_an_engine_of_an_earlier_report_is_what_it_was() -> None:
+    found = entry("4.1.1", 1.0, 2.0)
+    found.problem = "a run failed"
+    assert Entry.of(found.data()).data() == found.data()

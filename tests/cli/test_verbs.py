@@ -74,11 +74,11 @@ def test_the_version_is_printed() -> None:
     assert run("--version") == (0, "headrace 0.1.0\n", "")
 
 
-def test_help_loads_no_data_frames() -> None:
+def test_help_loads_neither_data_frames_nor_rich() -> None:
     script = (
         "import sys; from typer.testing import CliRunner; from headrace.cli.verbs import app;"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0;"
-        "print([m for m in ('polars', 'pyarrow', 'pydantic', 'redis', 'deltalake', 'faust', 'confluent_kafka')"
+        "print([m for m in ('polars', 'pyarrow', 'pydantic', 'redis', 'deltalake', 'faust', 'confluent_kafka', 'rich')"
         " if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -339,3 +339,16 @@ def test_without_the_service_its_verbs_say_so(tmp_path: Path) -> None:
     )
     assert done.stdout.startswith("2 ")
     assert "`headrace worker` is part of the service, and only the library is installed here." in done.stdout
+
+
+def test_help_shows_what_is_bold_as_text_where_there_is_no_terminal() -> None:
+    out = run("status", "--help")[1]
+    assert "Example: headrace status --json | jq '.lag[].lag'" in out
+    assert "bold" not in out
+
+
+def test_the_list_of_verbs_has_each_verbs_whole_first_sentence() -> None:
+    told = " ".join(run("-h")[1].split())
+    assert (
+        "Compute features: consume the sources' topics, keep windows in state, write values to Redis." in told
+    )

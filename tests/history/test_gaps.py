@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from headrace.history.files import lost
 from headrace.history.gaps import Gap, Whole, gaps_of, refuse, remaining
 from headrace.history.read import read_history
 from headrace.history.upkeep import compact
@@ -106,10 +107,13 @@ def test_a_file_that_the_store_lost_is_a_gap_and_the_rest_is_readable(tmp_path: 
     table = open_table(tmp_path)
     for i in range(3):
         table.append(events(i * 4, i * 4 + 4, at=T0 + timedelta(days=i)), {P0: (i * 4, i * 4 + 4)})
-    (lost,) = (tmp_path / "_date=2026-11-22").glob("*.parquet")
-    lost.unlink()
-    whole = found(tmp_path)
-    assert whole == Whole((Gap("pay", 0, 4, ((4, 8),)),), (f"_date=2026-11-22/{lost.name}",))
+    (file,) = (tmp_path / "_date=2026-11-22").glob("*.parquet")
+    file.unlink()
+    assert found(tmp_path) == Whole()
+    gone = lost(DeltaTable(str(tmp_path)), str(tmp_path), {})
+    assert gone == [f"_date=2026-11-22/{file.name}"]
+    whole = gaps_of(DeltaTable(str(tmp_path)), WRITER, ["pay"], gone)
+    assert whole == Whole((Gap("pay", 0, 4, ((4, 8),)),), tuple(gone))
     kept = remaining(DeltaTable(str(tmp_path)), whole.gone)
     assert offsets(kept) == [0, 1, 2, 3, 8, 9, 10, 11]
     assert kept.collect_schema() == remaining(DeltaTable(str(tmp_path)), ()).collect_schema()

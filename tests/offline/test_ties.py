@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import headrace as hr
+from headrace.offline.sources import FrameEvents
 from headrace.offline.view_values import ViewValues
 from headrace.plan import ViewPlan, plan_view
 
@@ -85,6 +86,7 @@ def test_values_repeat_bit_for_bit_in_whatever_order_events_of_one_instant_come(
         (EXACT | {"few": hr.last_n("n", 2, over="1h")}, {}, "happened", True),
         ({"median": hr.quantile("x", 0.5, over="1h")}, {}, "happened", True),
         ({"n": hr.count(over=hr.session("1h"))}, {}, "happened", True),
+        ({"drawn": hr.sum("rand()", over="1h")}, {}, "happened", True),  # by the event's place
         (EXACT, {}, "ingested", True),
         (EXACT, {"event_id": "n", "dedup": "1h"}, "happened", True),
     ],
@@ -94,3 +96,15 @@ def test_the_log_s_order_is_read_where_a_value_depends_on_it(
 ) -> None:
     with job_of(plan_of(features, **more), known) as job:
         assert job.ordered is ordered
+
+
+def test_places_are_not_read_where_no_order_is_asked_for() -> None:
+    events = pl.DataFrame(
+        {"e": [1], "at": [5], "x": [1.0], "y": [2.0], "n": [3], "_partition": [7], "_offset": [9]}
+    )
+    source = plan_of(EXACT).view.source
+    read = FrameEvents(source, events.lazy().with_columns(pl.col("at").cast(pl.Datetime("us", "UTC"))))
+    (with_places,) = read.batches({"x"}, 0, 10)
+    (without,) = read.batches({"x"}, 0, 10, ordered=False)
+    assert with_places.select("_partition", "_offset").rows() == [(7, 9)]
+    assert without.select("_partition", "_offset", "x").rows() == [(None, None, 1.0)]
