@@ -190,8 +190,8 @@ def wrong(
 
 
 def _fading(view: str, sent: Iterable[Sent], t_of: Callable[[Sent], int]) -> set[str]:
-    """Entities that Redis forgets within a quarter of an hour: it counts the rest of their ttl by the wall clock, which goes on
-    while the engine's stands still, so whether they are there is a matter of how long a test takes.
+    """Entities that Redis forgets within a quarter of an hour: it counts the rest of their ttl by the wall clock, which
+    goes on while the engine's stands still, so whether they are there is a matter of how long a test takes.
     """
     if view not in TTL:
         return set()
