@@ -48,7 +48,7 @@ def store(tmp_path: Path) -> Iterator[hr.FeatureStore]:
 def port(store: hr.FeatureStore) -> Iterator[Callable[[str], float]]:
     """What the port of a process that has nothing more to do says of a metric's view."""
     settings = MetricsSettings(port=free_port())
-    jobs = Jobs(store, limit=None, verify_every=HOUR, sample=10)
+    jobs = Jobs(store, limit=None, verify_every=HOUR, sample=80)
 
     def read(name: str) -> float:
         text = httpx.get(f"http://{settings.host}:{settings.port}/metrics").text

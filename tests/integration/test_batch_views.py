@@ -21,6 +21,8 @@ from app.embedded.redis import EmbeddedRedis
 from headrace.cli.verbs import app
 from headrace.errors import FencedError, StateError, UsageError
 from headrace.offline.jobs import folder_of, run
+from headrace.offline.refreshing import Online, refresh
+from headrace.offline.sources import FileEvents
 from headrace.offline.submitting import refresh_record, work_of
 from headrace.online.keys import KeySpace
 from headrace.online.write import OnlineWriter
@@ -106,6 +108,31 @@ def test_the_next_refresh_takes_what_changed_and_removes_what_is_gone(
     assert client.hgetall("shop:spend@2:cid") == {"last": "1"}  # another version is another's
     instants = pl.read_delta(str(tmp_path / "lake/shop/views/spend@1"))["_as_of"].n_unique()
     assert instants == 2
+
+
+def test_a_limit_lets_so_many_entities_a_second_through(
+    store: hr.FeatureStore, client: redis.Redis, redis_server: EmbeddedRedis, tmp_path: Path
+) -> None:
+    put(tmp_path, "b", *((f"u{i}", 1.0, 1) for i in range(5)))
+    clock, seen = [int(NOW.timestamp() * 1e6)], []
+
+    def sleep(seconds: float) -> None:
+        clock[0] += round(seconds * 1e6)
+        seen.append((len(hashes(client)), clock[0] - int(NOW.timestamp() * 1e6)))
+
+    plan = store.project.plan("spend")
+    online = Online(redis_server.url, KeySpace("shop", "spend", "1"), lambda: clock[0], sleep, limit=2)
+    record = refresh_record(store.project, store.settings, store.project.view("spend"), clock[0])
+    source = store.project.source("payments")
+    events = FileEvents.open(source, str(tmp_path / "files"))
+    at = record.arguments["at"]
+    done = run(
+        folder_of(store.settings),
+        record.id,
+        lambda job: refresh(plan, events, at, job, offline=None, online=online),
+    )
+    assert done.state == "done"
+    assert seen == [(2, 1_000_000), (3, 2_000_000), (5, 3_000_000), (7, 4_000_000)]  # `old` is removed
 
 
 def test_a_refresh_that_slept_through_a_later_one_writes_nothing(

@@ -121,7 +121,7 @@ def test_ctrl_c_ends_a_materialisation_between_two_instants_and_the_same_command
     assert "Traceback" not in stopped.stderr
     (job,) = folder_of(load_settings(config)).list()
     assert job.state == "cancelled"
-    assert 2 <= len(job.finished) < 61
+    assert 2 <= len(job.finished) < 61, stopped.stderr
     where = DeltaTable(tmp_path / "lake/shop/views/spend@1")
     assert where.version() == len(job.finished)
     done = CliRunner().invoke(app, words)

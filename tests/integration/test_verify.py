@@ -19,6 +19,7 @@ from headrace.cli.verbs import app
 from headrace.history.retention import retire
 from headrace.history.schema import HistorySchema
 from headrace.history.table import HistoryTable
+from tests.app.test_jobs_metrics import port
 from tests.integration.jobs_process import run_jobs
 from tests.integration.shop import PAY, configured
 
@@ -202,6 +203,17 @@ def test_the_jobs_process_verifies_samples_and_says_what_differs(config: Path, c
     assert done.exit_code == 1
     assert "verify spend@1: 39 of 40 entities match" in done.stderr
     assert "u27 paid_ever twice" in done.stderr
+
+
+def test_the_rate_of_what_matches_is_on_the_port(config: Path, client: redis.Redis) -> None:
+    rate = 'headrace_verify_match_rate{view="spend@1"}'
+    with hr.FeatureStore(config) as store:
+        with port(store) as says:
+            assert says(rate) == 1.0
+        client.hset("shop:spend@1:u27", "paid_ever", "9")
+        with port(store) as says:
+            assert says(rate) == 39 / 40
+            assert says('headrace_verify_mismatches_total{reason="twice",view="spend@1"}') == 1
 
 
 def test_people_are_told_in_a_table(config: Path, client: redis.Redis) -> None:

@@ -294,6 +294,9 @@ def test_the_metadata_goes_into_parquet_arrow_and_pandas(tmp_path: Path) -> None
     assert got.metadata["views"] == {"spend@1": PROJECT.plan("spend").fingerprint}
     assert got.metadata["features"] == {"paid_1h": "spend@1:paid_1h"}
     assert (got.metadata["strict"], got.metadata["rows"]) == (True, 5)
+    code = got.metadata["code"]
+    assert set(code) == {"headrace", "polars", "numpy", "deltalake"}
+    assert (code["headrace"], code["polars"]) == (hr.__version__, pl.__version__)
     got.write_parquet(tmp_path / "out.parquet")
     assert read_metadata(str(tmp_path / "out.parquet")) == got.metadata
     assert pl.read_parquet(tmp_path / "out.parquet").equals(got)
