@@ -235,7 +235,7 @@ class Engine:
             return
         task.pending.append(replace(batches, start=task.taken))
         task.taken = batches.next_offset
-        if self._pending_events() >= self._size.events:
+        if self._behind():
             await self.flush()
         while self._pending_bytes() > self._pace.pending_bytes:
             await self.flush()
@@ -261,12 +261,14 @@ class Engine:
         await whole(self._flush())
 
     async def _flush(self) -> None:
+        if not self._behind():
+            # On one core, what is computed meanwhile would make the writing late. Not under the lock: a write that
+            # hangs ends when its task is opened again, which needs the lock.
+            with self.metrics.stage("wait"):
+                await self._written()
         async with self._cutting:
             clock = asyncio.get_running_loop().time
-            behind = self._pending_events() >= self._size.events
-            if not behind:
-                with self.metrics.stage("wait"):
-                    await self._written()
+            behind = self._behind()
             self._last = clock()
             now = self._now()
             taken = self._take(now, behind)
@@ -290,6 +292,10 @@ class Engine:
                 self._write(flushes, self._last, computed), name="write flush"
             )
 
+    def _behind(self) -> bool:
+        """Whether a flush is cut by its size, not by time."""
+        return self._pending_events() >= self._size.events
+
     def _take(self, now: int, behind: bool) -> list[Taken]:
         open_tasks = [t for t in self.tasks.values() if t.life is Life.OPEN]
         self._turn += 1
@@ -312,12 +318,12 @@ class Engine:
 
     async def _written(self) -> None:
         if self._writing is not None:
-            await self._writing
-            self._writing = None
+            await asyncio.wait([self._writing])  # whoever waits may be cancelled; the write goes on
 
     async def checkpoint(self) -> None:
         """Flush what is pending and wait until it is durable everywhere."""
         await self.flush()
+        await self._written()  # as in `_flush`
         async with self._cutting:
             await self._written()
 

@@ -135,9 +135,12 @@ class Worker:
         """A rebalance is not through: it waits for a call that is held."""
         return self._waits("revoke") or self._waits("assign")
 
-    def revoke(self) -> None:
+    def revoke(self, *, flushed: bool = True) -> None:
+        """Flush, then park; not `flushed`: another flush was cut between the two."""
+
         async def revoked() -> None:
-            await self.engine.checkpoint()
+            if flushed:
+                await self.engine.checkpoint()
             await self.engine.park()
 
         self._start("revoke", revoked())

@@ -185,13 +185,16 @@ class World:
 
     # -- the group
 
-    def rebalance(self, members: Sequence[Worker], spread: int = 0) -> None:
-        """These join. Who does not answer is left out and does not know: it goes on with what it had."""
+    def rebalance(self, members: Sequence[Worker], spread: int = 0, *, flushed: bool = True) -> None:
+        """These join. Who does not answer is left out and does not know: it goes on with what it had.
+
+        Not `flushed`: the flush that is under way was cut after the one that each makes before it joins.
+        """
         members = [w for w in members if not w.busy]
         for worker in self.workers:
             worker.member = False
         for worker in members:
-            worker.revoke()
+            worker.revoke(flushed=flushed)
         self.loop.settle()
         joined = [w for w in members if not w.busy and w.stopped is None]
         self._generation += 1

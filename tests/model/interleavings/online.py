@@ -34,6 +34,20 @@ def a_zombie_is_between_its_look_and_its_write(world: World, a: Worker) -> None:
 
 
 @story
+def a_task_is_closed_and_fenced_while_its_flush_goes_to_redis(world: World, a: Worker) -> None:
+    more(world, 2)
+    world.hold(a, "redis.look")
+    world.fetch(a)
+    world.flush(a)
+    b = world.start(1)
+    world.rebalance([a, b], flushed=False)
+    work(world, b)
+    world.release(a)
+    more(world, 3)
+    work(world, a, b)
+
+
+@story
 def a_dead_workers_write_arrives_late(world: World, a: Worker) -> None:
     more(world, 2)
     world.hold(a, "redis.write")
