@@ -48,7 +48,7 @@ class Runs:
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Runs:
         """Those of a report."""
-        found = cls(WORKLOADS[data["workload"]], data["source"])
+        found = cls(WORKLOADS[data["workload"]], data.get("source", "?"))
         for run in data["runs"]:
             found.loads.append(run["load"])
             found.rates.append(Rate(**{name: x for name, x in run.items() if name != "load"}))
