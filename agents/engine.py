@@ -51,7 +51,7 @@ class Pace:
     pending_bytes: int = 32 << 20
     due: int = 20_000
     """Timers per view and partition taken into one flush, so that a million falls on the hour are spread."""
-    flush_seconds: float = 0.12
+    flush_seconds: float = 0.2
     """How long a flush may take for its timers, computed and written, while the worker keeps up."""
     fenced_pause: float = 5.0
     """Seconds before a fenced task is opened again; longer than a heartbeat interval of the group."""
@@ -235,7 +235,7 @@ class Engine:
             return
         task.pending.append(replace(batches, start=task.taken))
         task.taken = batches.next_offset
-        if self._behind():
+        if self._pending_events() >= self._size.events:
             await self.flush()
         while self._pending_bytes() > self._pace.pending_bytes:
             await self.flush()
@@ -261,17 +261,11 @@ class Engine:
         await whole(self._flush())
 
     async def _flush(self) -> None:
-        if not self._behind():
-            # On one core, what is computed meanwhile would make the writing late. Not under the lock: a write that
-            # hangs ends when its task is opened again, which needs the lock.
-            with self.metrics.stage("wait"):
-                await self._written()
         async with self._cutting:
             clock = asyncio.get_running_loop().time
-            behind = self._behind()
             self._last = clock()
             now = self._now()
-            taken = self._take(now, behind)
+            taken = self._take(now)
             if not taken:
                 return
             try:
@@ -292,14 +286,10 @@ class Engine:
                 self._write(flushes, self._last, computed), name="write flush"
             )
 
-    def _behind(self) -> bool:
-        """Whether a flush is cut by its size, not by time."""
-        return self._pending_events() >= self._size.events
-
-    def _take(self, now: int, behind: bool) -> list[Taken]:
+    def _take(self, now: int) -> list[Taken]:
         open_tasks = [t for t in self.tasks.values() if t.life is Life.OPEN]
         self._turn += 1
-        due = self._size.due(behind=behind)
+        due = self._size.due(behind=self._pending_events() >= self._size.events)
         in_turn = _from(open_tasks, self._turn)  # another is first each time: none waits for ever
         return take(in_turn, self._compute.instant, now, due=due, each=self._pace.due)
 
@@ -323,7 +313,6 @@ class Engine:
     async def checkpoint(self) -> None:
         """Flush what is pending and wait until it is durable everywhere."""
         await self.flush()
-        await self._written()  # as in `_flush`
         async with self._cutting:
             await self._written()
 

@@ -27,10 +27,12 @@ def history(for_: For = None, until_idle: UntilIdle = None, config: Config = DEF
     from app.embedding import embedded_parts
     from app.history import history as build
     from app.process import configure_logging, run, said_in_the_log, wait_for_kafka
+    from headrace import wire
     from headrace.loading import load
 
     for_seconds, idle_seconds = seconds(for_, "--for"), seconds(until_idle, "--until-idle")
     configure_logging(settings)
+    wire.warm()
     with said_in_the_log(settings):
         project = load(config)
         with embedded_parts(settings, project) as settings:

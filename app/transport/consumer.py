@@ -4,7 +4,6 @@ What is overridden and why (faust-streaming 0.15.3; tests/app/test_transport.py 
 
 - `_fetch_records`: takes raw batches out of aiokafka's fetcher; stock builds a record object per record.
 - `getmany`, `_drain_messages`: one message per fetched partition; no gap books, which stall on batches.
-- `_wait_next_records`: until a partition's state is ready there is nothing to fetch; stock looks again each second.
 - `perform_seek`: fetching starts where the state ends, not where Kafka's commit says.
 - `force_commit`: commits the engine's durable positions; acks play no part. Never between revocation and assignment:
   Kafka answers such a commit after the JoinGroup before it, with IllegalGeneration, upon which aiokafka forgets the
@@ -115,7 +114,6 @@ class RawConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._joining = False
         self._committing = asyncio.Lock()
-        self._released = asyncio.Event()
 
     def _new_consumer_thread(self) -> RawThread:
         return RawThread(self, loop=self.loop, beacon=self.beacon)
@@ -136,15 +134,6 @@ class RawConsumer(driver.Consumer):
             else:
                 for record in got:
                     yield tp, self._to_message(tp, record)
-
-    async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ASYNC109
-        if not self.flow_active:
-            await self.wait(self.can_resume_flow)
-        if not self._get_active_partitions():
-            self._released.clear()
-            await self.wait_first(self._released.wait(), timeout=timeout)
-            return {}, set()
-        return await super()._wait_next_records(timeout)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
@@ -186,7 +175,6 @@ class RawConsumer(driver.Consumer):
         if tp in self.assignment():
             await self.seek(tp, offset)
             self.resume_partitions({tp})
-            self._released.set()
 
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         durable = await self.app.flow.durable()

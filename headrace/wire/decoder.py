@@ -28,7 +28,7 @@ from headrace.wire.kernel import WALK
 
 
 def warm() -> None:
-    """Load or compile the machine code now, where numba is installed, rather than beside the first events."""
+    """Load or compile the machine code now, where numba is installed, rather than with the first large batch."""
     WALK.warm()
     FLAT_WALK.warm()
 

@@ -10,13 +10,11 @@ from typing import Any
 
 import pytest
 from aiokafka.consumer.fetcher import Fetcher as AIOKafkaFetcher
-from faust.tables.manager import TableManager
 from faust.topics import Topic
 from faust.transport.consumer import Consumer, Fetcher
 from faust.transport.drivers import aiokafka as driver
 from mode.services import ServiceTask
 
-from app.faust_app import NoTables
 from app.transport import RawConsumer, RawTransport
 from app.transport.consumer import RawFetcher, RawThread
 
@@ -82,19 +80,6 @@ def test_the_books_that_are_dropped_exist() -> None:
 def test_a_topic_made_through_the_app_would_ignore_its_queue_size() -> None:
     # The reason why `RawTopic` is made directly.
     assert "maxsize" in inspect.signature(Topic.__init__).parameters
-
-
-def test_stock_sleeps_until_tables_are_registered_and_until_partitions_are_active() -> None:
-    # The reasons for `NoTables` and `_wait_next_records`; if these change, ours can go.
-    assert "await self.sleep(1.0)" in inspect.getsource(TableManager.on_start)
-    assert "await self.sleep(1)" in inspect.getsource(Consumer._wait_next_records)
-
-
-def test_our_tables_do_what_stock_does_after_its_sleep() -> None:
-    stock = inspect.getsource(TableManager.on_start)
-    for step in ("await self._update_channels()", "await self.recovery.start()"):
-        assert step in stock
-        assert step in inspect.getsource(NoTables.on_start)
 
 
 def test_a_worker_loads_nothing_that_its_first_value_does_not_need() -> None:
