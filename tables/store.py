@@ -230,10 +230,15 @@ def _open(path: Path, cache_bytes: int, beside: Path | None = None) -> Rdict:
     options.set_keep_log_file_num(2)
     options.set_max_total_wal_size(256 << 20)
     options.increase_parallelism(max(2, os.cpu_count() or 2))
+    options.set_memtable_whole_key_filtering(True)  # most keys that are asked for are in no memtable
+    options.set_memtable_prefix_bloom_ratio(0.1)
     table = BlockBasedOptions()
     table.set_block_cache(Cache(max(cache_bytes // 4, 8 << 20)))
     table.set_bloom_filter(10, False)
-    table.set_cache_index_and_filter_blocks(True)
+    # In the cache they would not fit a shard of it, and be read anew for each key (docs/performance.md). Outside
+    # they take some 4 bytes a record.
+    table.set_cache_index_and_filter_blocks(False)
+    table.set_format_version(5)
     options.set_block_based_table_factory(table)
     try:
         if beside is not None:

@@ -24,6 +24,10 @@ from headrace.types import DataType
 META = ("_event_time", "_as_of", "_written_at")
 """Metadata fields of every hash, as columns of Int64 microseconds."""
 
+CHUNK_ARGUMENTS = 1_200
+"""Arguments of the commands that take effect together. A server that holds much keeps what is queued for one EXEC
+between its data: with several thousand it takes twice as long for each key (docs/performance.md)."""
+
 _SHORT = 256
 """Lengths below this are looked up, longer ones are formatted."""
 
@@ -44,7 +48,7 @@ def encode(
     space: KeySpace,
     features: Mapping[str, DataType],
     *,
-    chunk_keys: int = 150,
+    chunk_keys: int | None = None,
     chunk_bytes: int = 1 << 20,
 ) -> list[Chunk]:
     """The commands that make each row's entity read as the row says, in chunks.
@@ -52,8 +56,9 @@ def encode(
     `frame`: ``_key`` (String, the entity's text, not null, no entity twice), a column for each of `features`
     (null: the field is removed), ``_event_time _as_of _written_at`` (Int64, microseconds), ``_ttl`` (Int64,
     milliseconds from now; null leaves the key's expiry as it is), ``_remove`` (Bool: the key is deleted and
-    the rest of the row is not looked at). Other columns are ignored. A chunk ends at `chunk_keys` keys, or
-    before the key that would bring it above `chunk_bytes`. Raises UsageError if a column is missing.
+    the rest of the row is not looked at). Other columns are ignored. A chunk ends at `chunk_keys` keys (None: as
+    many as have CHUNK_ARGUMENTS), or before the key that would bring it above `chunk_bytes`. Raises UsageError if a
+    column is missing.
     """
     return encode_parts([frame], space, features, chunk_keys=chunk_keys, chunk_bytes=chunk_bytes)[0]
 
@@ -63,7 +68,7 @@ def encode_parts(
     space: KeySpace,
     features: Mapping[str, DataType],
     *,
-    chunk_keys: int = 150,
+    chunk_keys: int | None = None,
     chunk_bytes: int = 1 << 20,
 ) -> list[list[Chunk]]:
     """`encode` of several frames of one view (its partitions): the columns are built once for all of them."""
@@ -81,6 +86,8 @@ def encode_parts(
         text = pl.concat([live[0], dead[0]]).gather(places)
         replies = np.concatenate([live[1], dead[1]])[places]
     heights = [part.height for part in parts]
+    if chunk_keys is None:
+        chunk_keys = max(1, CHUNK_ARGUMENTS // (2 + 2 * (len(features) + len(META))))
     return _chunks(text, replies, heights, chunk_keys, chunk_bytes)
 
 
