@@ -16,10 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import polars as pl
 import redis
@@ -132,18 +133,8 @@ def _empty(n: int) -> bytes:
     return _MADE[n]
 
 
-def run(
-    kafka: str,
-    redis_url: str,
-    folder: Path,
-    events: int,
-    users: int,
-    view: str,
-    limit: int | None = None,
-) -> Backfilled:
-    """Make the history if it is not there yet, then backfill it; `limit`: entities a second that the worker writes
-    online.
-    """
+def prepared(kafka: str, folder: Path, events: int, users: int) -> tuple[Path, list[int]]:
+    """The history, made if it is not there yet, and a topic that goes as far; which entities it has."""
     history = data.once(
         folder, f"history-int-{events}-{users}", lambda to: data.history(str(to), events, users, "int")
     )
@@ -153,47 +144,92 @@ def run(
         p: int(table.transaction_version(position_name(writer, (data.SOURCE, p))) or 0)
         for p in range(data.PARTITIONS)
     }
-    keys = pl.scan_delta(table).select(pl.col("user_id").n_unique()).collect().item()
+    keys = pl.scan_delta(table).select(pl.col("user_id").unique()).collect()["user_id"].to_list()
     create_topic(kafka, data.SOURCE, data.PARTITIONS, {"retention.ms": "-1", "max.message.bytes": "8000000"})
     asyncio.run(fill(kafka, data.SOURCE, ends))
+    return history, keys
+
+
+def variables(kafka: str, redis_url: str, folder: Path) -> dict[str, str]:
+    """What points the job and the worker at the components; state goes to `folder`."""
+    return {
+        "HEADRACE_KAFKA__BOOTSTRAP": kafka,
+        "HEADRACE_REDIS__URL": redis_url,
+        "HEADRACE_ENGINE__CLOCK": "event",
+        "HEADRACE_STATE__DIR": f"{folder}/state",
+    }
+
+
+def started(
+    config: Path, environment: Mapping[str, str], log: TextIO, limit: int | None
+) -> subprocess.Popen[bytes]:
+    """`headrace backfill`; `limit`: entities a second that the worker writes online afterwards."""
+    more = [] if limit is None else ["--limit", str(limit)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "headrace.cli", "backfill", "spend", "--config", str(config), *more],
+        env={**os.environ, **environment, "PYTHONPATH": str(ROOT)},
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def ready(worker: Process) -> None:
+    """Wait until a worker answers."""
+    while worker.metrics() is None:
+        worker.check()
+        time.sleep(0.2)
+
+
+def run(
+    kafka: str,
+    redis_url: str,
+    folder: Path,
+    events: int,
+    users: int,
+    view: str,
+    limit: int | None = None,
+) -> Backfilled:
+    """Backfill a history of so many events."""
+    history, keys = prepared(kafka, folder, events, users)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         made = config(Path(scratch), str(history), view)
-        environment = {
-            "HEADRACE_KAFKA__BOOTSTRAP": kafka,
-            "HEADRACE_REDIS__URL": redis_url,
-            "HEADRACE_ENGINE__CLOCK": "event",
-            "HEADRACE_STATE__DIR": f"{scratch}/state",
-        }
+        environment = variables(kafka, redis_url, Path(scratch))
         with (
             Process("worker", made, environment, core=None) as worker,
             redis.Redis.from_url(redis_url) as online,
         ):
-            while worker.metrics() is None:
-                worker.check()
-                time.sleep(0.2)
+            ready(worker)
             before, began = cpu_of(worker.pid), time.perf_counter()
             log = Path(scratch) / "backfill.log"
-            more = [] if limit is None else ["--limit", str(limit)]
             with log.open("w") as out:
-                job = subprocess.Popen(
-                    [sys.executable, "-m", "headrace.cli", "backfill", "spend", "--config", str(made), *more],
-                    env={**os.environ, **environment, "PYTHONPATH": str(ROOT)},
-                    stdout=out,
-                    stderr=subprocess.STDOUT,
-                )
-                _, status, use = os.wait4(job.pid, 0)
+                _, status, use = os.wait4(started(made, environment, out, limit).pid, 0)
             ended = time.perf_counter() - began
             if status:
                 raise RuntimeError(log.read_text()[-2000:])
-            while online.dbsize() < keys:
+            while online.dbsize() < len(keys):
                 worker.check()
                 if time.perf_counter() - began > WAIT:
-                    raise RuntimeError(f"Redis has {online.dbsize()} of {keys} entities after {WAIT:.0f} s")
+                    raise RuntimeError(
+                        f"Redis has {online.dbsize()} of {len(keys)} entities after {WAIT:.0f} s"
+                    )
                 time.sleep(0.2)
             whole = time.perf_counter() - began
             spent, rss = cpu_of(worker.pid) - before, rss_of(worker.pid, peak=True)
     cpu = use.ru_utime + use.ru_stime
-    return Backfilled(events, keys, view, ended, whole, cpu, spent, use.ru_maxrss / 1024, rss)
+    return Backfilled(events, len(keys), view, ended, whole, cpu, spent, use.ru_maxrss / 1024, rss)
+
+
+@contextmanager
+def components(folder: Path) -> Iterator[tuple[str, str]]:
+    """Kafka's and Redis' addresses; both run while this is open."""
+    with tempfile.TemporaryDirectory(dir=folder) as scratch, ExitStack() as stack:
+        kafka, online = Kafka(Path(scratch) / "kafka"), Redis(Path(scratch) / "redis")
+        for component in (kafka, online):
+            stack.callback(component.stop)
+            component.launch()
+        kafka.wait()
+        online.wait()
+        yield kafka.address, online.url
 
 
 def main() -> None:
@@ -205,16 +241,9 @@ def main() -> None:
     given.add_argument("--view", choices=["panes", "month"], default="panes")
     given.add_argument("--limit", type=int)
     asked = given.parse_args()
-    with tempfile.TemporaryDirectory(dir=asked.folder) as folder, ExitStack() as stack:
-        kafka, online = Kafka(Path(folder) / "kafka"), Redis(Path(folder) / "redis")
-        for component in (kafka, online):
-            stack.callback(component.stop)
-            component.launch()
-        kafka.wait()
-        online.wait()
-        done = run(
-            kafka.address, online.url, asked.folder, asked.events, asked.users, asked.view, asked.limit
-        )
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    with components(asked.folder) as (kafka, online):
+        done = run(kafka, online, asked.folder, asked.events, asked.users, asked.view, asked.limit)
         print("\n".join([*HEAD, done.line]))
 
 
