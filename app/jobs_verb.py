@@ -27,6 +27,9 @@ def run(
     care_every: str,
 ) -> int:
     """Run until SIGTERM or SIGINT, for a time, or until there has been nothing to do for a time. The exit code."""
+    from headrace.offline.giving_way import give_way
+
+    give_way()
     from app.jobs import Jobs
     from app.metrics_server import serve
     from app.process import configure_logging

@@ -58,6 +58,9 @@ def backfill(
 
     Example: [bold]headrace backfill customer_spend --from 2026-01-01[/bold]
     """
+    from headrace.offline.giving_way import give_way
+
+    give_way()
     from headrace.cli.interrupting import interruptible
     from headrace.cli.telling import out, tell_json
     from headrace.cli.training_set import shown_progress

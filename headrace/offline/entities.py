@@ -9,14 +9,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from headrace.aggregates.partials import Ints
+from headrace.offline.lookup import NONE, Lookup
 
 SPREAD = 16
 """Whole numbers are looked up in an array where they are at most so many times as far apart as there are rows."""
 
 FAR = 1 << 61
 """Keys beyond, of either sign, are not: their distances from others may not fit a word."""
-
-NONE = np.uint32(2**32 - 1)
 
 
 class Entities:
@@ -33,6 +32,7 @@ class Entities:
         known = keys.drop_nulls().unique(maintain_order=True)
         self._known = known.with_row_index("_code").with_columns(pl.col("_code").cast(pl.UInt32))
         self._n = len(known)
+        self._lookup = Lookup(known)
         found = keys.join(self._known, on=self.names, how="left", maintain_order="left")["_code"]
         self.code = found.fill_null(len(known)).cast(pl.Int64).to_numpy()
 
@@ -48,6 +48,8 @@ class Entities:
         found = events.lazy().select(
             e.alias(name) for e, name in zip(keys, self.names, strict=True)
         )  # nulls match nothing
+        if self._lookup.whole:
+            return self._lookup.numbers(found.collect())
         joined = found.join(self._known.lazy(), on=self.names, how="left", maintain_order="left")
         return joined.select(pl.col("_code").fill_null(int(NONE))).collect()["_code"].to_numpy()
 

@@ -20,7 +20,8 @@ from headrace.aggregates.partials import Ints, Partials
 from headrace.offline.among import among
 from headrace.offline.as_of import PRESENT, Asked, Events, Key, features_as_of
 from headrace.offline.cutting import TOO_LARGE, History, by_time, scattered
-from headrace.offline.entities import NONE, Entities
+from headrace.offline.entities import Entities
+from headrace.offline.lookup import NONE
 from headrace.offline.spill import Partitions, Scattered
 from headrace.offline.ties import by_value, is_orderless, rounded
 from headrace.offline.timeline import sorted_timeline

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from headrace.offline.entities import NONE, Entities
+from headrace.offline.entities import Entities
+from headrace.offline.lookup import NONE
 
 NEAR = [7, 3, None, 7, -2, 3]
 
