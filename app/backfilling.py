@@ -51,6 +51,10 @@ log = logging.getLogger("headrace.backfill")
 LONGEST_MS = 900_000
 """How long the transaction may take: what a broker allows if it is not told otherwise (transaction.max.timeout.ms)."""
 
+ENTITIES_A_SECOND = 5_000
+"""That are written online afterwards, unless asked otherwise: beside a worker's other events, which shall not wait for
+them (bench/beside.py)."""
+
 PARTS = ("history", "state", "hand-over")
 
 
@@ -63,7 +67,7 @@ class Handover:
     until: Mapping[Place, int]
     repartition: Mapping[int, int]
     """The start of each partition of the repartition topic; empty for a view that is not shuffled."""
-    limit: int | None = None
+    limit: int = ENTITIES_A_SECOND
     """Entities a second, of all partitions together, that are written online in the beginning."""
 
     @property
@@ -94,7 +98,7 @@ class Handover:
                 clock=rebuilt.clock_of(partition),
                 topic_id=self.known[topic].topic_id,
                 sweep=True,
-                pace=None if self.limit is None else -(-self.limit // self.partitions),
+                pace=-(-self.limit // self.partitions),
             )
             outputs[TopicPartition(self.view.changelog, partition)] = _twice(first)
         if self.view.repartition is not None:
@@ -127,7 +131,7 @@ def backfill(
 ) -> None:
     """Build the view's state of events from `first` (event time, microseconds; None: as the view declares) that are in
     history, or in `past`, and hand it over: the stream goes on where they end, or at the first record of `end` (record
-    time). Workers then write its entities online, at most `limit` a second.
+    time). Workers then write its entities online, at most `limit` a second (None: ENTITIES_A_SECOND).
 
     Returns at once if that was done before. UsageError for a view that has no state to be built, StateError for one
     that began without history or whose history and log leave a gap, PositionError if history has lost events and
@@ -324,7 +328,7 @@ def _handover(
                     f"rows of `{view.id}` are on `{view.repartition}` already: workers counted for it without its "
                     "history. Make a new version of it"
                 )
-    return Handover(view, known, until, again, limit)
+    return Handover(view, known, until, again, limit or ENTITIES_A_SECOND)
 
 
 def _folder(settings: Settings) -> Path:

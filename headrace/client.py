@@ -289,9 +289,10 @@ class FeatureStore:
 
         `start`: the earliest event time, or what the view declares as ``backfill=``; `end`: the stream goes on with
         the first records of that time or later, if history goes further; `limit`: how many entities a second the
-        workers write to Redis in the beginning; `events`: a frame, or the path of a Parquet file, in place of history,
-        with ``_partition`` and ``_offset`` as history has them, or, for a view that is keyed otherwise than its topic,
-        without: then the stream goes on at `end`, or where the source says (``start=``). Workers neither count nor show
+        workers write to Redis in the beginning, 5,000 if nothing is said; `events`: a frame, or the path of a Parquet
+        file, in place of history, with ``_partition`` and ``_offset`` as history has them, or, for a view that is keyed
+        otherwise than its topic, without: then the stream goes on at `end`, or where the source says (``start=``).
+        Workers neither count nor show
         a view that declares ``backfill=`` before this is done. The job runs in a thread; the same call takes an
         unfinished one up.
         UsageError for a view without online state, StateError for one that began without its history.

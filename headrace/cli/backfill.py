@@ -26,7 +26,12 @@ To = Annotated[
 Step = Annotated[str | None, typer.Option("--step", metavar="DURATION", help="Such as 1d: offline.")]
 Limit = Annotated[
     int | None,
-    typer.Option("--limit", min=1, metavar="N", help="Online: entities a second that are written to Redis."),
+    typer.Option(
+        "--limit",
+        min=1,
+        metavar="N",
+        help="Online: entities a second that are written to Redis (else 5,000).",
+    ),
 ]
 
 Events = Annotated[
