@@ -41,8 +41,8 @@ log = logging.getLogger("headrace.engine")
 
 @dataclass(frozen=True)
 class Pace:
-    """How a flush is cut: after `interval` seconds, `events`, or about `entities` changed; `pending_bytes` bounds what
-    waits.
+    """How a flush is cut: `interval` seconds after the last at the latest (half of them while a flush is done in less),
+    at `events`, or at about `entities` changed; `pending_bytes` bounds what waits.
     """
 
     interval: float = 0.1
@@ -51,7 +51,7 @@ class Pace:
     pending_bytes: int = 32 << 20
     due: int = 20_000
     """Timers per view and partition taken into one flush, so that a million falls on the hour are spread."""
-    flush_seconds: float = 0.2
+    flush_seconds: float = 0.08
     """How long a flush may take for its timers, computed and written, while the worker keeps up."""
     fenced_pause: float = 5.0
     """Seconds before a fenced task is opened again; longer than a heartbeat interval of the group."""
@@ -252,8 +252,9 @@ class Engine:
         """The timer: a flush every interval when there is something to do."""
         loop = asyncio.get_running_loop()
         while not stopping():
-            await asyncio.sleep(max(self._pace.interval - (loop.time() - self._last), 0.005))
-            if loop.time() - self._last >= self._pace.interval:
+            interval = self._size.interval(self._pace.interval)
+            await asyncio.sleep(max(interval - (loop.time() - self._last), 0.005))
+            if loop.time() - self._last >= interval:
                 await self.flush()
 
     async def flush(self) -> None:

@@ -224,9 +224,10 @@ class StateStore:
 def _open(path: Path, cache_bytes: int, beside: Path | None = None) -> Rdict:
     options = Options(raw_mode=True)
     options.create_if_missing(True)
-    options.set_write_buffer_size(16 << 20)
+    options.set_write_buffer_size(32 << 20)
     options.set_max_write_buffer_number(3)
-    options.set_compression_type(DBCompressionType.lz4())
+    # The first two levels are written most and read most; what lies below them stays.
+    options.set_compression_per_level([DBCompressionType.none()] * 2 + [DBCompressionType.lz4()] * 5)
     options.set_keep_log_file_num(2)
     options.set_max_total_wal_size(256 << 20)
     options.increase_parallelism(max(2, os.cpu_count() or 2))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 
+import numpy as np
 import polars as pl
 
+from headrace.arrow import Ints
 from headrace.durations import DAY, SECOND
 
 FIRST = -62_135_596_800 * SECOND
@@ -24,38 +26,35 @@ _MANY_DAYS = 500
 _FORM = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
-def instant_pieces(us: pl.Series) -> list[pl.Series]:
-    """String columns that, joined row by row, are the text of a column of microseconds (Int64, UTC).
+def instant_lookups(us: Ints) -> list[tuple[pl.Series, Ints]]:
+    """The text of microseconds (UTC, all between `FIRST` and `END`) as lookups: tables of pieces, and which entry of
+    each table an instant has; joined row by row they are the text.
 
-    Pieces instead of texts save a copy where the text is only a part of something longer. Null stays null.
+    Lookups instead of texts save a copy where the text is only a part of something longer.
     """
-    low, high = us.min(), us.max()
-    if low is None or low < FIRST or high >= END:  # type: ignore[operator]
-        return [us.cast(pl.Datetime("us", "UTC")).dt.to_string(_FORM)]
-    day = us // DAY
-    of_day = us - day * DAY
-    second = of_day // SECOND
-    micro = of_day - second * SECOND
-    milli = micro // 1_000
-    first = day.min()
-    days_from_first = day - first
-    if (days_from_first > _MANY_DAYS).any():
-        date = day.cast(pl.Int32).cast(pl.Date).cast(pl.String)
+    day, of_day = np.divmod(us, DAY)
+    second, micro = np.divmod(of_day, SECOND)
+    milli, rest = np.divmod(micro, 1_000)
+    first = int(day.min()) if len(day) else 0
+    if len(day) and int(day.max()) - first > _MANY_DAYS:
+        known, index = np.unique(day, return_inverse=True)
+        dates = pl.Series(known).cast(pl.Int32).cast(pl.Date).cast(pl.String)
     else:
-        date = _dates(first).gather(days_from_first)  # type: ignore[arg-type]
+        dates, index = _dates(first), day - first
     return [
-        date,
-        _seconds_of_day().gather(second),
-        _thousand("", "").gather(milli),
-        _thousand("", "Z").gather(micro - milli * 1_000),
+        (dates, index),
+        (_seconds_of_day(), second),
+        (_thousand("", ""), milli),
+        (_thousand("", "Z"), rest),
     ]
 
 
 def instant_text(us: pl.Series) -> pl.Series:
     """The text of a column of microseconds since the Unix epoch (Int64, UTC); null stays null."""
-    pieces = instant_pieces(us)
-    if len(pieces) == 1:
-        return pieces[0].alias(us.name)
+    low, high = us.min(), us.max()
+    if low is None or low < FIRST or high >= END or us.null_count():  # type: ignore[operator]
+        return us.cast(pl.Datetime("us", "UTC")).dt.to_string(_FORM).alias(us.name)
+    pieces = [table.gather(index) for table, index in instant_lookups(us.to_numpy())]
     return pl.select(pl.concat_str(pieces)).to_series().alias(us.name)
 
 

@@ -16,10 +16,10 @@ import numpy as np
 import polars as pl
 
 from headrace.errors import UsageError
-from headrace.online.instants import END, FIRST, INSTANT_LENGTH, instant_pieces, instant_text
+from headrace.online.instants import END, FIRST, INSTANT_LENGTH, instant_lookups, instant_text
 from headrace.online.keys import KeySpace
 from headrace.online.text import to_text
-from headrace.types import DataType
+from headrace.types import FLOATS, INTEGERS, Bool, DataType, String
 
 META = ("_event_time", "_as_of", "_written_at")
 """Metadata fields of every hash, as columns of Int64 microseconds."""
@@ -31,7 +31,12 @@ between its data: with several thousand it takes twice as long for each key (doc
 _SHORT = 256
 """Lengths below this are looked up, longer ones are formatted."""
 
-Piece = pl.Series | str
+_SIZE = "|size"  # behind a column's name: the bytes of its texts
+_MISSING = "|missing"  # how many fields of a row have no value
+_CAST = frozenset({*INTEGERS, *FLOATS, Bool, String})
+"""Types whose texts are Polars' own, but for infinities."""
+
+Piece = pl.Expr | str
 
 
 @dataclass(frozen=True)
@@ -96,18 +101,15 @@ def _writes(
 ) -> tuple[pl.Series, np.ndarray]:
     """The commands of each row that is written, and how many they are."""
     n = frame.height
-    key = _key_argument(frame["_key"], space)
+    texts = _Texts.of(frame, {**features, **dict.fromkeys(META, None)})
+    key = [
+        *texts.argument("_key", after=space.prefix, fixed=len(space.prefix.encode()) + len(space.suffix)),
+        space.suffix,
+    ]
     fields: list[Piece] = []
-    absent: list[tuple[str, pl.Series]] = []
-    for name, type in features.items():
-        text = to_text(frame[name], type)
-        fields += _field(name, text)
-        if text.null_count():
-            absent.append((name, text.is_null()))
-    for name in META:
-        fields += _instant_field(name, frame[name])
-        if frame[name].null_count():
-            absent.append((name, frame[name].is_null()))
+    for name in (*features, *META):
+        fields += texts.field(name)
+    absent = [name for name in (*features, *META) if texts.nulls(name)]
 
     count = len(features) + len(META)
     replies = np.ones(n, "i8")
@@ -115,64 +117,136 @@ def _writes(
     if not absent:
         pieces = [f"*{2 + 2 * count}\r\n$4\r\nHSET", *key, *fields, "\r\n"]
     else:
-        nulls = pl.select(pl.sum_horizontal([mask for _, mask in absent]).cast(pl.Int64)).to_series()
+        missing = texts.frame.select(pl.sum_horizontal(pl.col(absent).is_null()).cast(pl.Int64)).to_series()
+        texts.add(_MISSING, missing)
+        replies += (missing > 0).to_numpy()
+        some = pl.col(_MISSING) > 0
         heads = pl.Series([f"*{2 + 2 * (count - i)}\r\n$4\r\nHSET" for i in range(count + 1)])
         dels = pl.Series(["", *(f"*{2 + i}\r\n$4\r\nHDEL" for i in range(1, count + 1))])
-        some = nulls > 0
-        replies += some.to_numpy()
-        pieces = [heads.gather(nulls), *key, *fields, "\r\n", dels.gather(nulls)]
-        pieces += [_where(some, p) for p in key]
-        pieces += [_where(mask, f"\r\n${len(name.encode())}\r\n{name}") for name, mask in absent]
-        pieces.append(_where(some, "\r\n"))
+        pieces = [
+            _looked_up(heads, _MISSING),
+            *key,
+            *fields,
+            "\r\n",
+            _looked_up(dels, _MISSING),
+            _where(some, key),
+        ]
+        pieces += [
+            _where(pl.col(name).is_null(), [f"\r\n${len(name.encode())}\r\n{name}"]) for name in absent
+        ]
+        pieces.append(_where(some, ["\r\n"]))
     ttl = frame["_ttl"].cast(pl.Int64)
     if ttl.null_count() < n:
-        has = ttl.is_not_null()
-        replies += has.to_numpy()
-        expire: list[Piece] = ["*3\r\n$7\r\nPEXPIRE", *key, *_argument(ttl.cast(pl.String)), "\r\n"]
-        pieces += expire if has.all() else [_where(has, p) for p in expire]
-    return _join(pieces, n), replies
+        texts.add_text("_ttl", ttl.cast(pl.String))
+        has = pl.col("_ttl").is_not_null()
+        replies += ttl.is_not_null().to_numpy()
+        expire: list[Piece] = ["*3\r\n$7\r\nPEXPIRE", *key, *texts.argument("_ttl"), "\r\n"]
+        pieces += expire if not ttl.null_count() else [_where(has, expire)]
+    return texts.joined(pieces), replies
 
 
 def _deletes(frame: pl.DataFrame, space: KeySpace) -> tuple[pl.Series, np.ndarray]:
-    pieces: list[Piece] = ["*2\r\n$3\r\nDEL", *_key_argument(frame["_key"], space), "\r\n"]
-    return _join(pieces, frame.height), np.ones(frame.height, "i8")
+    texts = _Texts.of(frame, {})
+    fixed = len(space.prefix.encode()) + len(space.suffix)
+    key = texts.argument("_key", after=space.prefix, fixed=fixed)
+    return texts.joined(["*2\r\n$3\r\nDEL", *key, space.suffix, "\r\n"]), np.ones(frame.height, "i8")
 
 
-def _key_argument(keys: pl.Series, space: KeySpace) -> list[Piece]:
-    return [
-        *_argument(keys, after=space.prefix, fixed=len(space.prefix.encode()) + len(space.suffix)),
-        space.suffix,
-    ]
+class _Texts:
+    """The texts of a frame's columns with their lengths, and commands as expressions over them.
+
+    A handful of Polars calls for all columns together: for a small flush each call costs more than its rows.
+    """
+
+    def __init__(self, texts: pl.DataFrame, instants: dict[str, list[Piece]], extra: list[pl.Series]) -> None:
+        sizes = texts.select(pl.all().str.len_bytes().name.suffix(_SIZE))
+        self._longest = dict(zip(texts.columns, sizes.max().row(0) if texts.height else (), strict=False))
+        self._nulls = dict(zip(texts.columns, texts.null_count().row(0), strict=True))
+        self._instants = instants
+        self.frame = texts.hstack([*sizes.get_columns(), *extra])
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame, columns: Mapping[str, DataType | None]) -> _Texts:
+        """Of `_key` and `columns`; a type of None is an instant of metadata (Int64, us)."""
+        simple: list[pl.Expr] = [pl.col("_key")]
+        others: list[pl.Series] = []
+        instants: dict[str, list[Piece]] = {}
+        extra: list[pl.Series] = []
+        floats = [n for n, t in columns.items() if t in FLOATS]
+        odd = set()
+        if floats:
+            infinite = frame.select(pl.col(floats).is_infinite().any()).row(0)
+            odd = {n for n, i in zip(floats, infinite, strict=True) if i}
+        for name, type in columns.items():
+            column = frame[name]
+            if type is None:
+                pieces = _instant(name, column, extra)
+                if pieces is None:
+                    others.append(instant_text(column))
+                else:
+                    instants[name] = pieces
+            elif type in _CAST and column.dtype == type.polars and name not in odd:
+                simple.append(pl.col(name).cast(pl.String))
+            else:
+                others.append(to_text(column, type))
+        return cls(frame.select_seq(simple).hstack(others), instants, extra)
+
+    def add(self, name: str, column: pl.Series) -> None:
+        """A column of numbers, for lookups."""
+        self.frame = self.frame.with_columns(column.alias(name))
+
+    def add_text(self, name: str, text: pl.Series) -> None:
+        """One more column of texts."""
+        size = text.str.len_bytes()
+        self._longest[name], self._nulls[name] = size.max(), text.null_count()
+        self.frame = self.frame.with_columns(text.alias(name), size.alias(name + _SIZE))
+
+    def nulls(self, name: str) -> int:
+        """How many texts of a column are null."""
+        return 0 if name in self._instants else self._nulls[name]
+
+    def field(self, name: str) -> list[Piece]:
+        """Two arguments, the name and the value; nothing where the text is null."""
+        if name in self._instants:
+            return self._instants[name]
+        pieces = self.argument(name, before=f"\r\n${len(name.encode())}\r\n{name}")
+        return pieces if not self._nulls[name] else [_where(pl.col(name).is_not_null(), pieces)]
+
+    def argument(self, name: str, before: str = "", after: str = "", fixed: int = 0) -> list[Piece]:
+        """One bulk string of each row: `before`, its length, then `after` and the text.
+
+        Every argument opens with the line end of what stands before it. `fixed` bytes are counted beside the text's.
+        """
+        if (self._longest.get(name) or 0) < _SHORT:
+            return [_looked_up(_heads(before, fixed, after), name + _SIZE), pl.col(name)]
+        size = (pl.col(name + _SIZE).cast(pl.Int64) + fixed).cast(pl.String)
+        return [f"{before}\r\n$", size, f"\r\n{after}", pl.col(name)]
+
+    def joined(self, pieces: Sequence[Piece]) -> pl.Series:
+        """Row by row, all pieces one after the other."""
+        if not self.frame.height:
+            return pl.Series("", [], dtype=pl.String)
+        return self.frame.select_seq(_together(pieces).alias("")).to_series()
 
 
-def _field(name: str, text: pl.Series) -> list[Piece]:
-    """Two arguments, the name and the value; nothing where the text is null."""
-    pieces = _argument(text, before=f"\r\n${len(name.encode())}\r\n{name}")
-    if text.null_count() == 0:
-        return pieces
-    mask = text.is_not_null()
-    return [p.fill_null("") if isinstance(p, pl.Series) else _where(mask, p) for p in pieces]
-
-
-def _instant_field(name: str, us: pl.Series) -> list[Piece]:
-    """As `_field`, without a lookup of lengths and, where all rows have one instant, without a column."""
+def _instant(name: str, us: pl.Series, extra: list[pl.Series]) -> list[Piece] | None:
+    """A field of metadata by lookups, or constant where all rows have one instant; what is looked up by is added to
+    `extra`. None for instants that have no such form."""
     low, high = us.min(), us.max()
     if us.null_count() or low is None or low < FIRST or high >= END:  # type: ignore[operator]
-        return _field(name, instant_text(us))
+        return None
     head = f"\r\n${len(name)}\r\n{name}\r\n${INSTANT_LENGTH}\r\n"
-    return [head + instant_text(us.head(1)).item()] if low == high else [head, *instant_pieces(us)]
+    if low == high:
+        return [head + instant_text(us.head(1)).item()]
+    pieces: list[Piece] = [head]
+    for table, index in instant_lookups(us.to_numpy()):
+        extra.append(pl.Series(f"{name}|{len(pieces)}", index))
+        pieces.append(_looked_up(table, extra[-1].name))
+    return pieces
 
 
-def _argument(text: pl.Series, before: str = "", after: str = "", fixed: int = 0) -> list[Piece]:
-    """One bulk string of each row: `before`, its length, then `after` and the text.
-
-    Every argument opens with the line end of what stands before it. `fixed` bytes are counted beside the
-    text's.
-    """
-    lengths = text.str.len_bytes()
-    if not (lengths >= _SHORT).any():
-        return [_heads(before, fixed, after).gather(lengths), text]
-    return [f"{before}\r\n$", (lengths + fixed).cast(pl.String), f"\r\n{after}", text]
+def _looked_up(table: pl.Series, index: str) -> pl.Expr:
+    return pl.lit(table).gather(pl.col(index))
 
 
 @lru_cache(maxsize=4_096)
@@ -180,27 +254,20 @@ def _heads(before: str, fixed: int, after: str) -> pl.Series:
     return pl.Series([f"{before}\r\n${n + fixed}\r\n{after}" for n in range(_SHORT)])
 
 
-def _where(mask: pl.Series, piece: Piece) -> pl.Series:
-    """The piece where the mask says so, else nothing."""
-    if isinstance(piece, str):
-        return pl.Series(["", piece]).gather(mask.cast(pl.UInt32))
-    return piece.zip_with(mask, pl.Series([""]))
+def _where(mask: pl.Expr, pieces: Sequence[Piece]) -> pl.Expr:
+    """The pieces where the mask says so, else nothing."""
+    return pl.when(mask).then(_together(pieces)).otherwise(pl.lit(""))
 
 
-def _join(pieces: list[Piece], height: int) -> pl.Series:
-    """Row by row, all pieces one after the other."""
-    if height == 0:
-        return pl.Series("", [], dtype=pl.String)
-    columns: list[pl.Series] = []
+def _together(pieces: Sequence[Piece]) -> pl.Expr:
+    """All pieces one after the other, neighbouring constants as one."""
     parts: list[pl.Expr] = []
-    for is_text, run in itertools.groupby(pieces, lambda p: isinstance(p, str)):
-        if is_text:
+    for constant, run in itertools.groupby(pieces, lambda p: isinstance(p, str)):
+        if constant:
             parts.append(pl.lit("".join(run)))  # type: ignore[arg-type]
-            continue
-        for piece in run:
-            parts.append(pl.col(f"{len(columns)}"))
-            columns.append(piece.alias(f"{len(columns)}"))  # type: ignore[union-attr]
-    return pl.DataFrame(columns).select(pl.concat_str(parts).alias("")).to_series()
+        else:
+            parts.extend(run)  # type: ignore[arg-type]
+    return parts[0] if len(parts) == 1 else pl.concat_str(parts)
 
 
 def _chunks(
