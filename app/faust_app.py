@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
+from faust.tables.manager import TableManager
 
 from app.kafka import Cluster
 from app.transport import RawTopic, RawTransport
@@ -15,6 +16,14 @@ from app.transport.consumer import Flow
 from headrace.errors import HeadraceError, StateError
 
 log = logging.getLogger("headrace")
+
+
+class NoTables(TableManager):
+    """Faust's tables, of which there are none: ours are beside it. Stock waits a second for them to be registered."""
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class HeadraceApp(faust.App):
@@ -69,6 +78,7 @@ def faust_app(
         topic_disable_leader=True,
         web_enabled=False,
         store="memory://",
+        TableManager=NoTables,
         table_standby_replicas=standbys,
         datadir=datadir,
         consumer_auto_offset_reset="earliest",

@@ -31,6 +31,7 @@ from app.clock import now_us
 from app.failpoints import failpoint
 from app.faust_app import HeadraceApp, faust_app, raw_topic
 from app.kafka import Cluster
+from app.membership import watch
 from app.tuning import trim
 from headrace.definitions import UpdateSource
 from headrace.errors import HeadraceError, StateError, UnavailableError
@@ -178,6 +179,7 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
             reports.remove(worker)
         reports.close()
 
+    watch(app, group_of(name), {t: known[t].partitions for t in raw if t in known}, topics)
     _attach(app, engine, raw, topics, Republisher(requests, repartitions), tell, crash)
     return Features(app, engine, standbys, store, online, requests, leave, topics, sources)
 

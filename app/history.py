@@ -15,6 +15,7 @@ from app.clock import now_us
 from app.failpoints import failpoint
 from app.faust_app import HeadraceApp, faust_app, raw_topic
 from app.kafka import Cluster
+from app.membership import watch
 from headrace.definitions import StreamSource
 from headrace.errors import HeadraceError, StateError
 from headrace.history.access import options_of
@@ -104,6 +105,8 @@ def history(project: Project, settings: Settings, cluster: Cluster) -> History:
     app.agent(raw_topic(app, list(keepers)), name="history")(
         agent_of(flow.add, lambda: int(app.consumer_generation_id), forget, crash)
     )
+
+    watch(app, group_of(name), {t: found[t].partitions for t in keepers}, topics)
 
     @app.task
     async def commit_timer() -> None:

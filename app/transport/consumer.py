@@ -4,7 +4,10 @@ What is overridden and why (faust-streaming 0.15.3; tests/app/test_transport.py 
 
 - `_fetch_records`: takes raw batches out of aiokafka's fetcher; stock builds a record object per record.
 - `getmany`, `_drain_messages`: one message per fetched partition; no gap books, which stall on batches.
+- `_wait_next_records`: until a partition's state is ready there is nothing to fetch; stock looks again each second.
 - `perform_seek`: fetching starts where the state ends, not where Kafka's commit says.
+- `_seek`: in the consumer's thread. Stock does it in the caller's, where a fetch that is just taken out may put its own
+  position in place of it: what is read from there on does not follow on the state, and none of it is used.
 - `force_commit`: commits the engine's durable positions; acks play no part. Never between revocation and assignment:
   Kafka answers such a commit after the JoinGroup before it, with IllegalGeneration, upon which aiokafka forgets the
   generation it has just joined and joins again, over and over.
@@ -18,16 +21,18 @@ What is overridden and why (faust-streaming 0.15.3; tests/app/test_transport.py 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
 import aiokafka
 from aiokafka import TopicPartition
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from faust.transport.consumer import Fetcher
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode import Service
 
+from app.transport.assignor import InTurn
 from headrace.wire import RecordBatches
 from tables.kafka.raw import drain, install, wait_for_data
 
@@ -64,6 +69,10 @@ def _expect(fetcher: Any, wait_ms: int, min_bytes: int) -> None:
 class RawThread(driver.AIOKafkaConsumerThread):
     """Runs aiokafka's consumer in its own thread and event loop, as Faust does."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_turn = InTurn()
+
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         flow: Flow = self.app.flow
@@ -71,7 +80,26 @@ class RawThread(driver.AIOKafkaConsumerThread):
             flow.fetch_wait_ms
         )  # Faust hard-codes 1500 and sets no minimum; see `_expect`
         consumer._isolation_level = "read_committed"
+        if consumer._partition_assignment_strategy == [RoundRobinPartitionAssignor]:
+            consumer._partition_assignment_strategy = [self._in_turn]
         return consumer
+
+    async def in_thread(self, work: Coroutine[Any, Any, None]) -> None:
+        """Await `work` in this thread, beside a fetch that waits: `call_thread` may come after it."""
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.thread_loop))
+
+    async def seek_there(self, tp: TP, offset: int) -> None:
+        """Fetch `tp` from `offset` next, if it is assigned; in this thread, as all that aiokafka does."""
+        consumer = self._ensure_consumer()
+        if tp in consumer.assignment():
+            consumer.seek(tp, offset)
+
+    async def join_again(self) -> None:
+        """Have the partitions shared out anew, by what the broker knows of the topics now; in this thread."""
+        consumer = self._ensure_consumer()
+        self._in_turn.asked += 1
+        await consumer._client.force_metadata_update()
+        consumer._coordinator.request_rejoin()
 
     async def _fetch_records(
         self,
@@ -114,6 +142,7 @@ class RawConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._joining = False
         self._committing = asyncio.Lock()
+        self._released = asyncio.Event()
 
     def _new_consumer_thread(self) -> RawThread:
         return RawThread(self, loop=self.loop, beacon=self.beacon)
@@ -134,6 +163,15 @@ class RawConsumer(driver.Consumer):
             else:
                 for record in got:
                     yield tp, self._to_message(tp, record)
+
+    async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ASYNC109
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)
+        if not self._get_active_partitions():
+            self._released.clear()
+            await self.wait_first(self._released.wait(), timeout=timeout)
+            return {}, set()
+        return await super()._wait_next_records(timeout)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
@@ -175,6 +213,14 @@ class RawConsumer(driver.Consumer):
         if tp in self.assignment():
             await self.seek(tp, offset)
             self.resume_partitions({tp})
+            self._released.set()
+
+    async def _seek(self, partition: TP, offset: int) -> None:
+        await self._thread.in_thread(self._thread.seek_there(partition, offset))
+
+    async def join_again(self) -> None:
+        """Join the group again, so that its partitions are shared out anew."""
+        await self._thread.in_thread(self._thread.join_again())
 
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         durable = await self.app.flow.durable()

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -181,6 +181,20 @@ class Topics:
         except KafkaException as exc:
             raise UnavailableError(f"Kafka does not tell offsets of `{topic}`: {exc.args[0].str()}") from exc
         return int(result.offset) if result.offset >= 0 else self.offsets(topic, partition, end=True)
+
+    def assigned(self, group: str) -> Set[tuple[str, int]] | None:
+        """The partitions that the members of a group have; None while they are shared out."""
+        try:
+            told = self._admin.describe_consumer_groups([group], request_timeout=self._timeout)[
+                group
+            ].result()
+        except KafkaException as exc:
+            raise UnavailableError(
+                f"Kafka does not tell who is in group {group}: {exc.args[0].str()}"
+            ) from exc
+        if told.state != ConsumerGroupState.STABLE:
+            return None
+        return {(tp.topic, tp.partition) for m in told.members for tp in m.assignment.topic_partitions}
 
     def delete_below(self, positions: Mapping[tuple[str, int], int]) -> None:
         """Let the broker drop records below the given offsets (of our own repartition topics)."""

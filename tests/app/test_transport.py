@@ -9,13 +9,17 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import Fetcher as AIOKafkaFetcher
+from faust.tables.manager import TableManager
 from faust.topics import Topic
 from faust.transport.consumer import Consumer, Fetcher
 from faust.transport.drivers import aiokafka as driver
 from mode.services import ServiceTask
 
+from app.faust_app import NoTables
 from app.transport import RawConsumer, RawTransport
+from app.transport.assignor import InTurn
 from app.transport.consumer import RawFetcher, RawThread
 
 
@@ -33,7 +37,7 @@ def test_the_version_is_the_one_that_was_read() -> None:
     ],
 )
 def test_every_override_replaces_something(ours: type, theirs: type) -> None:
-    new = {"release", "_commit_positions"}  # ours alone
+    new = {"release", "_commit_positions", "join_again", "in_thread", "seek_there"}  # ours alone
     mine = {n for n, f in vars(ours).items() if inspect.isfunction(f) and not n.startswith("__")}
     assert mine - new <= {n for n in mine if hasattr(theirs, n)}
 
@@ -80,6 +84,36 @@ def test_the_books_that_are_dropped_exist() -> None:
 def test_a_topic_made_through_the_app_would_ignore_its_queue_size() -> None:
     # The reason why `RawTopic` is made directly.
     assert "maxsize" in inspect.signature(Topic.__init__).parameters
+
+
+def test_stock_sleeps_until_tables_are_registered_and_until_partitions_are_active() -> None:
+    # The reasons for `NoTables` and `_wait_next_records`; if these change, ours can go.
+    assert "await self.sleep(1.0)" in inspect.getsource(TableManager.on_start)
+    assert "await self.sleep(1)" in inspect.getsource(Consumer._wait_next_records)
+
+
+def test_our_tables_do_what_stock_does_after_its_sleep() -> None:
+    stock = inspect.getsource(TableManager.on_start)
+    for step in ("await self._update_channels()", "await self.recovery.start()"):
+        assert step in stock
+        assert step in inspect.getsource(NoTables.on_start)
+
+
+def test_stock_seeks_in_the_thread_of_the_caller() -> None:
+    # The reason why `_seek` is overridden; if this changes, ours can go.
+    assert "self._thread.seek(partition, offset)" in inspect.getsource(driver.Consumer._seek)
+    assert "call_thread" not in inspect.getsource(driver.AIOKafkaConsumerThread.seek)
+
+
+def test_a_member_that_asks_again_is_not_the_same_to_the_broker() -> None:
+    assignor = InTurn()
+    before = assignor.metadata(["payments"])
+    assignor.asked += 1
+    assert assignor.metadata(["payments"]) != before
+
+
+def test_aiokafka_hands_the_assignors_on_as_they_are() -> None:
+    assert "assignors=self._partition_assignment_strategy" in inspect.getsource(AIOKafkaConsumer.start)
 
 
 def test_a_worker_loads_nothing_that_its_first_value_does_not_need() -> None:
