@@ -20,7 +20,7 @@ import shutil
 import struct
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from itertools import count, takewhile
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from rocksdict import (
 
 from headrace.arrow import constant, joined
 from headrace.errors import StateError
+from tables.intake import Intake
 from tables.timers import instant_key
 
 LAYOUT = 2
@@ -63,6 +64,14 @@ class Batch:
     def put_all(self, keys: Iterable[bytes], values: Iterable[bytes | None]) -> None:
         """Put each of `values` under the key at its place; none may be None."""
         deque(map(self.put, keys, values), maxlen=0)
+
+    def apply(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        """Put each of `values` under the key at its place; None deletes it."""
+        for key, value in zip(keys, values, strict=True):
+            if value is None:
+                self.delete(key)
+            else:
+                self.put(key, value)
 
 
 def partition_prefix(table: int, partition: int) -> bytes:
@@ -109,7 +118,9 @@ class StateStore:
                 ) from None
         elif not (path / "CURRENT").exists():
             raise StateError(f"there is no state folder {path}")
-        self._db = _open(path, cache_bytes, beside)
+        options = _options(cache_bytes)
+        self._db = _open(path, options, beside)
+        self._intake = Intake(self._db, options, path / "intake") if beside is None else None
         try:
             self._ids = self._identify()
         except BaseException:
@@ -180,8 +191,26 @@ class StateStore:
         """Apply a batch atomically. Raises StateError with what to do if the disk refuses."""
         try:
             self._db.write(batch._batch, self._options)
+            if self._intake is not None and self._intake.crowded:
+                self._intake.settle()
         except Exception as exc:  # rocksdict raises bare Exception with RocksDB's text
             raise StateError(f"the state folder {self.path} cannot be written: {exc}") from exc
+
+    def load(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        """Apply many changes atomically, past the memtables; `keys` rise, a value of None deletes.
+
+        Raises StateError if the disk refuses.
+        """
+        assert self._intake is not None
+        try:
+            self._intake.put(keys, values)
+        except Exception as exc:  # rocksdict raises bare Exception with RocksDB's text
+            raise StateError(f"the state folder {self.path} cannot be written: {exc}") from exc
+
+    def restoring(self) -> AbstractContextManager[None]:
+        """While much is loaded: what is there is put in order when the last of these is over."""
+        assert self._intake is not None
+        return self._intake.restoring()
 
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Records whose key begins with `prefix`, from `prefix + start` on, in key order."""
@@ -221,7 +250,7 @@ class StateStore:
         self._db.close()
 
 
-def _open(path: Path, cache_bytes: int, beside: Path | None = None) -> Rdict:
+def _options(cache_bytes: int) -> Options:
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.set_write_buffer_size(32 << 20)
@@ -241,6 +270,10 @@ def _open(path: Path, cache_bytes: int, beside: Path | None = None) -> Rdict:
     table.set_cache_index_and_filter_blocks(False)
     table.set_format_version(5)
     options.set_block_based_table_factory(table)
+    return options
+
+
+def _open(path: Path, options: Options, beside: Path | None = None) -> Rdict:
     try:
         if beside is not None:
             options.create_if_missing(False)

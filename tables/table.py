@@ -8,6 +8,7 @@ Owns the meeting of RocksDB, the changelog and the flush in flight. Order of a f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -20,6 +21,8 @@ from tables.marker import Marker
 from tables.store import MARKER, STATE, TIMER, Batch, StateStore, partition_prefix, state_keys
 from tables.timers import count_of, instant_of, records, timers
 
+MANY = 5_000
+"""Records of a restore that are worth a file of their own."""
 BEGINNING, NEVER = -(1 << 63), (1 << 63) - 1
 
 
@@ -221,18 +224,23 @@ class TablePartition:
         `changed`: `key`, `value` (Binary, null deletes), each key once, in key order; `asked`: timers (`due`, `key`).
         The cache is not looked at: whoever restores what may have been read before says `uncache`.
         """
-        batch = Batch()
-        there = changed["value"].is_not_null()
-        batch.delete_all(state_keys(self._prefix, changed["key"].filter(~there)))
-        batch.put_all(
-            state_keys(self._prefix, changed["key"].filter(there)), changed["value"].drop_nulls().to_list()
-        )
-        batch.put_all(*records(self._prefix + TIMER, asked, self._store.unique))
-        batch.put(self._prefix + MARKER, marker.encode())
-        self._store.write(batch)
+        due, waiting = records(self._prefix + TIMER, asked, self._store.unique)
+        # In key order, which is that of the spaces.
+        keys = [self._prefix + MARKER, *state_keys(self._prefix, changed["key"]), *due]
+        values = [marker.encode(), *changed["value"].to_list(), *waiting]
+        if len(keys) >= MANY:
+            self._store.load(keys, values)
+        else:
+            batch = Batch()
+            batch.apply(keys, values)
+            self._store.write(batch)
         self._next_due = BEGINNING
         self.marker = self.computed = marker
         self.is_new = False
+
+    def restoring(self) -> AbstractContextManager[None]:
+        """While much of it is restored."""
+        return self._store.restoring()
 
     def uncache(self) -> None:
         """Forget what was cached: RocksDB is about to change under it."""

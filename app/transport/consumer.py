@@ -85,7 +85,13 @@ class RawThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def in_thread(self, work: Coroutine[Any, Any, None]) -> None:
-        """Await `work` in this thread, beside a fetch that waits: `call_thread` may come after it."""
+        """Await `work` in this thread, beside a fetch that waits: `call_thread` may come after it.
+
+        Nothing is done once the thread has ended, which it may before a partition is open that was being opened.
+        """
+        if self.thread_loop.is_closed():
+            work.close()
+            return
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.thread_loop))
 
     async def seek_there(self, tp: TP, offset: int) -> None:

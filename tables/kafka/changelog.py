@@ -98,7 +98,8 @@ class ChangelogReader:
             consumer.assign([tp])
             begin = (await consumer.beginning_offsets([tp]))[tp]
             end = (await consumer.end_offsets([tp]))[tp]
-            return await self._restore(consumer, tp, table, begin, end, timers_of, progress)
+            with table.restoring():
+                return await self._restore(consumer, tp, table, begin, end, timers_of, progress)
         except (kafka_errors.KafkaError, OSError) as exc:
             raise UnavailableError(
                 f"the changelog {tp.topic}[{tp.partition}] cannot be read: {exc!r}"

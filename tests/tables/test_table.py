@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import tables.table
 from headrace.errors import StateError
 from headrace.panes import NO_TIMERS
 from tables.cache import RecordCache
@@ -156,7 +157,11 @@ def test_partitions_of_a_table_do_not_see_each_other(store: StateStore, make: Ma
     assert make(0).read([b"a"]) == [None]
 
 
-def test_a_restore_replaces_deletes_and_sets_timers(store: StateStore, make: Make) -> None:
+@pytest.mark.parametrize("many", [1, 1_000])
+def test_a_restore_replaces_deletes_and_sets_timers(
+    store: StateStore, make: Make, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(tables.table, "MANY", many)  # from how many records on they are a file
     table = make()
     flush = changes(table, {b"a": b"1", b"b": b"1"})
     table.prepare(flush)
