@@ -17,6 +17,9 @@ COPY agents agents
 COPY app app
 COPY config config
 
+# What every start would compile anew: a container's own files cannot be written.
+RUN python -m compileall -q headrace tables agents app
+
 # State belongs to one worker and outlives its container: mount a volume here.
 RUN mkdir -p data/state && chown -R headrace:headrace data
 VOLUME /srv/headrace/data

@@ -71,7 +71,7 @@ def main() -> int:
 def _run(section: str, given: argparse.Namespace) -> Result:
     if section in ALONE:
         return ALONE[section]()
-    with ground(pinned=section not in ("memory", "two-workers")) as addresses:
+    with ground(pinned=section not in ("memory", "memory-full", "two-workers")) as addresses:
         return SECTIONS[section](addresses, given)
 
 
@@ -113,7 +113,12 @@ def _backlog(addresses: Addresses, given: argparse.Namespace) -> Result:
 
 def _memory(addresses: Addresses, given: argparse.Namespace) -> Result:
     entities = int(1_000_000 * given.scale)
-    found = memory.run(addresses, 2 * entities, entities)
+    found = memory.run(addresses, entities)
+    return [*memory.HEAD, memory.line(found)], vars(found)
+
+
+def _memory_full(addresses: Addresses, given: argparse.Namespace) -> Result:
+    found = memory.full(addresses, int(1_000_000 * given.scale))
     return [*memory.HEAD, memory.line(found)], vars(found)
 
 
@@ -176,6 +181,7 @@ SECTIONS: dict[str, Callable[[Addresses, argparse.Namespace], Result]] = {
     "falling": _falling,
     "backlog": _backlog,
     "memory": _memory,
+    "memory-full": _memory_full,
     "restore": _restore,
     "costs": _costs,
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from bench.measuring import Rate, Spread, cpu_of
 from bench.peers.engine import W1, Count, Job, Running
 from bench.peers.headrace import Headrace, folder, root
 from bench.peers.running import timed
-from bench.process import Process, environment
+from bench.process import Process, compiled, environment
 from bench.topics import Shape, fill
 from bench.two_workers import Several
 from tests.stack.kafka import create_topic
@@ -45,7 +44,7 @@ def load_seconds(views: int = 200, runs: int = 5) -> Spread:
         for _ in range(runs):
             done = subprocess.run(
                 [sys.executable, "-c", code, str(config)],
-                env={**os.environ, "PYTHONPATH": str(root())},
+                env={**compiled(), "PYTHONPATH": str(root())},
                 capture_output=True,
                 text=True,
                 check=True,
@@ -54,7 +53,7 @@ def load_seconds(views: int = 200, runs: int = 5) -> Spread:
         return Spread.of(found)
 
 
-def ready_seconds(addresses: Addresses, runs: int = 3) -> Spread:
+def ready_seconds(addresses: Addresses, runs: int = 5) -> Spread:
     """Seconds from starting a worker to the first value in Redis, its event lying on the topic before."""
     return Spread.of(_ready(addresses) for _ in range(runs))
 
@@ -133,7 +132,7 @@ def rows_added(commit: str) -> int:
 
 def _seconds(command: list[str]) -> float:
     begun = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(command, env=compiled(), stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - begun
 
 

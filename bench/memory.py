@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import projects
 from bench.measuring import rss_of
 from bench.process import Process, environment, metric
-from bench.topics import Shape, fill
+from bench.topics import Shape, fill, fill_panes
 from tests.stack.whole import Addresses
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Resident MB with `entities`, at the peak of a backlog and settled after it; MB of state on disk; records
-    (of panes) and bytes an entity.
+    """Resident MB with `entities`, at the peak of a backlog of so many `events` and settled after it; MB of state on
+    disk; records (of panes) and bytes an entity.
     """
 
     entities: int
+    events: int
+    rate: float
     peak: float
     settled: float
     disk: float
@@ -29,37 +32,59 @@ class Memory:
 
 
 HEAD = [
-    "| entities | peak MB | settled MB | state on disk MB | records/entity | bytes/entity |",
-    "|---|---|---|---|---|---|",
+    "| entities | events of each | events/s | peak MB | settled MB | state on disk MB | records/entity "
+    "| bytes/entity |",
+    "|---|---|---|---|---|---|---|---|",
 ]
 
 
 def line(m: Memory) -> str:
     """A row of the report."""
-    return f"| {m.entities:,} | {m.peak:,.0f} | {m.settled:,.0f} | {m.disk:,.0f} | {m.records:.2f} | {m.nbytes:.0f} |"
+    each = m.events / m.entities
+    return (
+        f"| {m.entities:,} | {each:.0f} | {m.rate:,.0f} | {m.peak:,.0f} | {m.settled:,.0f} | {m.disk:,.0f} "
+        f"| {m.records:.2f} | {m.nbytes:.0f} |"
+    )
 
 
-def run(addresses: Addresses, events: int, entities: int) -> Memory:
-    """`events` spread evenly over `entities`, windows of 1 h and 24 h; then the worker is looked at."""
+def run(addresses: Addresses, entities: int) -> Memory:
+    """Two events of each of `entities`, windows of 1 h and 24 h; then the worker is looked at."""
+    return _run(addresses, entities, _two)
+
+
+def full(addresses: Addresses, entities: int) -> Memory:
+    """The same with an event in every pane: in each minute of an hour and in each hour of a day."""
+    return _run(addresses, entities, fill_panes)
+
+
+def _two(bootstrap: str, topic: str, entities: int) -> int:
+    fill(bootstrap, topic, 2 * entities, Shape(skew="even", users=entities))
+    return 2 * entities
+
+
+def _run(addresses: Addresses, entities: int, filling: Callable[[str, str, int], int]) -> Memory:
     topic = f"memory{int(time.time() * 1000)}"
     assert addresses.kafka is not None
-    fill(addresses.kafka, topic, events, Shape(skew="even", users=entities))
+    events = filling(addresses.kafka, topic, entities)
     with tempfile.TemporaryDirectory() as folder:
         config = projects.write(Path(folder), "memory", topic, topic)
         peak = 0.0
         with Process("worker", config, environment(addresses), None) as worker:
-            counted = 0.0
+            counted, first = 0.0, (0.0, 0.0)
             while counted < events:
                 time.sleep(0.2)
                 worker.check()
                 counted = metric(worker.metrics() or "", "headrace_events_total")
                 peak = max(peak, rss_of(worker.pid))
+                if counted and not first[0]:
+                    first = counted, time.monotonic()
+            rate = (events - first[0]) / max(time.monotonic() - first[1], 0.2)
             time.sleep(8)  # the last flush settles, and an idle worker gives back what the backlog took
             settled = rss_of(worker.pid)
         state = Path(folder) / "data" / "state"
         disk = sum(f.stat().st_size for f in state.rglob("*") if f.is_file()) / 1e6
         seen, records, nbytes = _state(state, topic)
-        return Memory(seen, max(peak, settled), settled, disk, records / seen, nbytes / seen)
+        return Memory(seen, events, rate, max(peak, settled), settled, disk, records / seen, nbytes / seen)
 
 
 def _state(folder: Path, project: str) -> tuple[int, int, int]:

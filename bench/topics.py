@@ -23,6 +23,8 @@ from tests.stack.kafka import create_topic
 Compression = Literal["none", "lz4", "zstd", "snappy", "gzip"]
 Framing = Literal["none", "two schemas", "json"]
 
+WHOLE_HOUR = 1_699_999_200_000  # ms
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -65,6 +67,23 @@ def fill_long(bootstrap: str, topic: str, n: int, shape: Shape) -> None:
             moved = replace(events, at=events.at + int(start * APART))
             _produce(producer, topic, moved, shape, datums(moved, shape.pad), users)
             print(f"{topic}: {start + len(moved):,} events produced", file=sys.stderr, flush=True)
+
+
+def fill_panes(bootstrap: str, topic: str, users: int) -> int:
+    """Fill every pane of a window of 24 h and of one of 1 h, of each user: an event in each of 23 hours, then one in
+    each of 60 minutes. Returns how many events that are.
+    """
+    shape = Shape(skew="even", users=users)
+    spans = [(hour * 3_600_000, 3_600_000) for hour in range(23)]
+    spans += [(23 * 3_600_000 + minute * 60_000, 60_000) for minute in range(60)]
+    with _producing(bootstrap, topic, shape) as producer:
+        of = _Users(users)
+        for seed, (start, span) in enumerate(spans):
+            events = columns(users, users, "even", seed)
+            at = WHOLE_HOUR + start + np.arange(users) * span // users
+            spread = replace(events, at=at)
+            _produce(producer, topic, spread, shape, datums(spread), of)
+    return len(spans) * users
 
 
 def slice_of(shape: Shape) -> int:
