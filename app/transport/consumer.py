@@ -59,6 +59,9 @@ class Flow(Protocol):
 
 
 IDLE_WAIT_MS = 100
+SILENT_WAIT_MS = 500
+"""Where nothing came for a while: each answer without records costs both sides a millisecond."""
+SILENCE = 5  # calls in a row, of a second each, that found nothing
 
 
 def _expect(fetcher: Any, wait_ms: int, min_bytes: int) -> None:
@@ -72,6 +75,7 @@ class RawThread(driver.AIOKafkaConsumerThread):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_turn = InTurn()
+        self._empty = 0
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -129,6 +133,7 @@ class RawThread(driver.AIOKafkaConsumerThread):
             while True:
                 taken = drain(fetcher, wanted)
                 if taken:
+                    self._empty = 0
                     _expect(fetcher, self.app.flow.fetch_wait_ms, self.app.flow.fetch_min_bytes)
                     return taken
                 if stock:
@@ -136,7 +141,8 @@ class RawThread(driver.AIOKafkaConsumerThread):
                     if got:
                         return dict(got)
                 if not timeout or not await wait_for_data(fetcher, timeout) or fetcher._closed:
-                    _expect(fetcher, IDLE_WAIT_MS, 1)
+                    self._empty += 1
+                    _expect(fetcher, IDLE_WAIT_MS if self._empty < SILENCE else SILENT_WAIT_MS, 1)
                     return {}
                 timeout = max(0.0, timeout - 0.001)
 

@@ -20,7 +20,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from faust.types import TP
 
 from app.embedded.kafka import EmbeddedKafka
-from app.transport.consumer import IDLE_WAIT_MS, RawThread
+from app.transport.consumer import IDLE_WAIT_MS, SILENCE, SILENT_WAIT_MS, RawThread
 from headrace.errors import UnavailableError, UsageError
 from tables.kafka.raw import install
 from tests.stack.ports import free_port
@@ -226,7 +226,9 @@ async def test_a_worker_fetches_at_a_pace_while_events_come_and_waits_for_the_fi
     kafka.create_topic("paced", 1)
     tp = TP("paced", 0)
     flow: Any = SimpleNamespace(raw_topics={"paced"}, fetch_wait_ms=20, fetch_min_bytes=65_536)
-    worker: Any = SimpleNamespace(app=SimpleNamespace(flow=flow), consumer=SimpleNamespace(flow_active=True))
+    worker: Any = SimpleNamespace(
+        app=SimpleNamespace(flow=flow), consumer=SimpleNamespace(flow_active=True), _empty=0
+    )
     async with AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest") as consumer:
         consumer.assign([AIOTopicPartition("paced", 0)])
         asked = consumer._fetcher
@@ -240,5 +242,8 @@ async def test_a_worker_fetches_at_a_pace_while_events_come_and_waits_for_the_fi
         await asyncio.to_thread(_produce, kafka.bootstrap, "paced", [b"1"])
         assert await fetched(DEADLINE) == [1]
         assert (asked._fetch_max_wait_ms, asked._fetch_min_bytes) == (20, 65_536)
+        for _ in range(SILENCE - 1):
+            assert await fetched(0.01) == []
+            assert (asked._fetch_max_wait_ms, asked._fetch_min_bytes) == (IDLE_WAIT_MS, 1)
         assert await fetched(0.01) == []
-        assert (asked._fetch_max_wait_ms, asked._fetch_min_bytes) == (IDLE_WAIT_MS, 1)
+        assert (asked._fetch_max_wait_ms, asked._fetch_min_bytes) == (SILENT_WAIT_MS, 1)
