@@ -97,6 +97,7 @@ class Engine:
         self._last = 0.0
         self._flushes = 0
         self._turn = 0
+        self._resting = True  # the last look found nothing to do
         self._size = FlushSize(pace.entities, pace.events, pace.flush_seconds)
 
     # -- assignment
@@ -252,7 +253,8 @@ class Engine:
         """The timer: a flush every interval when there is something to do."""
         loop = asyncio.get_running_loop()
         while not stopping():
-            interval = self._size.interval(self._pace.interval)
+            longest = self._pace.interval
+            interval = longest if self._resting else self._size.interval(longest)
             await asyncio.sleep(max(interval - (loop.time() - self._last), 0.005))
             if loop.time() - self._last >= interval:
                 await self.flush()
@@ -267,6 +269,7 @@ class Engine:
             self._last = clock()
             now = self._now()
             taken = self._take(now)
+            self._resting = not taken
             if not taken:
                 return
             try:
