@@ -147,7 +147,6 @@ def run(
     app.close = close
     app.crashing = _no_longer_than(CRASH_SECONDS)
 
-    @app.task
     async def ending() -> None:
         loop = asyncio.get_running_loop()
         begun = quiet = loop.time()
@@ -167,6 +166,8 @@ def run(
         if not app.should_stop:
             signal.raise_signal(signal.SIGTERM)
 
+    if for_seconds is not None or until_idle is not None:  # else nothing wakes up to look
+        app.task(ending)
     worker = _Worker(app, loglevel="WARNING", redirect_stdouts=False, quiet=True, override_logging=False)
     try:
         worker.execute_from_commandline()
