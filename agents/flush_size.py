@@ -44,9 +44,9 @@ class FlushSize:
         return min(max(int(entities * self.seconds / seconds), LEAST), half)
 
     def interval(self, longest: float) -> float:
-        """Seconds from one cut to the next: half of `longest` while a flush is computed and written in less, so that an
-        event waits less for it, and the worker rests between two all the same."""
-        return longest / 2 if self._last[1] < longest / 2 else longest
+        """Seconds from one cut to the next: half of `longest` while a flush is computed and written in less than that,
+        for an event waits for the cut more than for anything else."""
+        return longest / 2 if self._last[1] < longest else longest
 
     def seen(self, events: int, entities: int, timers: int) -> None:
         """A flush took so many events and timers, and changed so many entities."""

@@ -53,9 +53,9 @@ def test_a_flush_that_waited_for_a_component_does_not_stop_the_timers() -> None:
     assert size.due(behind=False) == LEAST
 
 
-def test_flushes_come_twice_as_often_while_one_is_done_in_half_of_the_time() -> None:
+def test_flushes_come_twice_as_often_while_one_is_done_within_the_interval() -> None:
     size = FlushSize(25_000, 100_000, 0.2)
-    size.took(500, 0.04)
+    size.took(500, 0.09)
     assert size.interval(0.1) == 0.05
-    size.took(5_000, 0.06)
+    size.took(5_000, 0.11)
     assert size.interval(0.1) == 0.1
