@@ -41,8 +41,8 @@ log = logging.getLogger("headrace.engine")
 
 @dataclass(frozen=True)
 class Pace:
-    """How a flush is cut: `interval` seconds after the last at the latest (half of them while a flush is done within them),
-    at `events`, or at about `entities` changed; `pending_bytes` bounds what waits.
+    """How a flush is cut: `interval` seconds after the last at the latest (half of them while a flush is done within
+    them), at `events`, or at about `entities` changed; `pending_bytes` bounds what waits.
     """
 
     interval: float = 0.1
