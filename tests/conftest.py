@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from headrace.offline import giving_way
 from tests.stack.components import Components, EmbeddedComponents, RealComponents
 from tests.stack.shared import SharedStack, addresses_in, want
 from tests.stack.whole import Addresses, Stack, running
@@ -75,6 +76,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for name, reason in config.stash[_MISSING].items():
         terminalreporter.write_line(f"missing component: {name}: {reason}", yellow=True, bold=True)
+
+
+@pytest.fixture(autouse=True)
+def priority(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verbs that give way to others do so in processes of their own, not in the one that runs the tests."""
+    monkeypatch.setattr(giving_way, "NICE", 0)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from headrace.offline.giving_way import NICE
+
 PROGRAM = """
 import os
 from headrace.offline.giving_way import give_way
@@ -17,10 +19,10 @@ print(os.nice(0))
 """
 
 
-@pytest.mark.skipif(os.nice(0) != 0, reason="this process has another priority, and children inherit it")
-@pytest.mark.parametrize(("before", "after"), [(0, 19), (5, 5)])
-def test_a_process_that_gives_way_is_the_last_that_is_asked(before: int, after: int) -> None:
+@pytest.mark.parametrize("before", [0, 5])
+def test_a_process_that_gives_way_is_the_last_that_is_asked(before: int) -> None:
     said = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(before=before)], capture_output=True, text=True, check=True
     )
-    assert int(said.stdout) == after
+    given = os.nice(0) + before  # children inherit what this process has
+    assert int(said.stdout) == (NICE if given <= 0 else min(given, NICE))
