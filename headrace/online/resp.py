@@ -102,10 +102,7 @@ def _writes(
     """The commands of each row that is written, and how many they are."""
     n = frame.height
     texts = _Texts.of(frame, {**features, **dict.fromkeys(META, None)})
-    key = [
-        *texts.argument("_key", after=space.prefix, fixed=len(space.prefix.encode()) + len(space.suffix)),
-        space.suffix,
-    ]
+    key = texts.key(space)
     fields: list[Piece] = []
     for name in (*features, *META):
         fields += texts.field(name)
@@ -147,9 +144,7 @@ def _writes(
 
 def _deletes(frame: pl.DataFrame, space: KeySpace) -> tuple[pl.Series, np.ndarray]:
     texts = _Texts.of(frame, {})
-    fixed = len(space.prefix.encode()) + len(space.suffix)
-    key = texts.argument("_key", after=space.prefix, fixed=fixed)
-    return texts.joined(["*2\r\n$3\r\nDEL", *key, space.suffix, "\r\n"]), np.ones(frame.height, "i8")
+    return texts.joined(["*2\r\n$3\r\nDEL", *texts.key(space), "\r\n"]), np.ones(frame.height, "i8")
 
 
 class _Texts:
@@ -204,6 +199,11 @@ class _Texts:
     def nulls(self, name: str) -> int:
         """How many texts of a column are null."""
         return 0 if name in self._instants else self._nulls[name]
+
+    def key(self, space: KeySpace) -> list[Piece]:
+        """The argument of each row's Redis key."""
+        fixed = len(space.prefix.encode()) + len(space.suffix)
+        return [*self.argument("_key", after=space.prefix, fixed=fixed), space.suffix]
 
     def field(self, name: str) -> list[Piece]:
         """Two arguments, the name and the value; nothing where the text is null."""
