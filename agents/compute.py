@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 
+import numpy as np
 import polars as pl
 
 from agents import shuffle
@@ -22,7 +23,7 @@ from headrace.errors import StateError
 from headrace.panes import NO_TIMERS, Update
 from headrace.panes.core import Clock
 from headrace.wire import DeadRecord
-from tables.kafka.producer import record
+from tables.kafka.outputs import built, record
 from tables.kafka.records import key_values
 from tables.marker import source as source_partition
 from tables.table import Changes
@@ -55,6 +56,8 @@ class Computer:
                 out.extend(self._source(stage, items, now))
             else:
                 out.extend(self._shuffled(stage, items, now))
+        for flush, batches in zip(out, built([f.outputs for f in out]), strict=True):
+            flush.batches = batches
         return out
 
     # -- a source's own partitions
@@ -64,14 +67,15 @@ class Computer:
         topic = items[0].task.tp.topic
         batches = [b for t in items for b in t.batches if b.count]
         decoded = stage.decoder.decode(batches)
-        frame = decoded.frame.with_columns(_topic=pl.lit(topic))
+        frame = decoded.frame.with_columns_seq(_topic=pl.lit(topic))
         accepted = stage.plan.accept(frame, clock=self._clock)
         dead: list[DeadRecord] = [*decoded.dead, *refused(decoded, accepted.dead)]
         for partition, newest in accepted.max_event_time.items():
             task = flushes[partition].task
             task.clock = newest if task.clock is None else max(task.clock, newest)
-        for partition, count in decoded.frame.group_by("_partition").len().iter_rows():
-            flushes[partition].events = count
+        counted = np.bincount(decoded.frame["_partition"].to_numpy())
+        for partition in np.flatnonzero(counted).tolist():
+            flushes[partition].events = int(counted[partition])
         counts = flushes[items[0].task.tp.partition].counts
         counts["tombstones"] += decoded.tombstones
         counts["after_clock"] += accepted.dropped_after_clock

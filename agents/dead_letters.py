@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from headrace.durations import format_instant
 from headrace.wire import DeadRecord, Decoded
-from tables.kafka.producer import Records
+from tables.kafka.outputs import Records
 
 
 def records_of(dead: Sequence[DeadRecord], source: str, at: int) -> Records:

@@ -98,6 +98,7 @@ class Engine:
         self._flushes = 0
         self._turn = 0
         self._resting = True  # the last look found nothing to do
+        self._behind = False  # the last flush was cut by its size
         self._size = FlushSize(pace.entities, pace.events, pace.flush_seconds)
 
     # -- assignment
@@ -237,8 +238,10 @@ class Engine:
         task.pending.append(replace(batches, start=task.taken))
         task.taken = batches.next_offset
         if self._pending_events() >= self._size.events:
+            self._behind = True
             await self.flush()
         while self._pending_bytes() > self._pace.pending_bytes:
+            self._behind = True
             await self.flush()
 
     def _pending_events(self) -> int:
@@ -257,14 +260,17 @@ class Engine:
             interval = longest if self._resting else self._size.interval(longest)
             await asyncio.sleep(max(interval - (loop.time() - self._last), 0.005))
             if loop.time() - self._last >= interval:
-                await self.flush()
+                await whole(self._flush(timed=True))
 
     async def flush(self) -> None:
         """Compute one flush, whole even if the caller is cancelled; its writing goes on while the next is collected."""
         await whole(self._flush())
 
-    async def _flush(self) -> None:
+    async def _flush(self, *, timed: bool = False) -> None:
         async with self._cutting:
+            if timed and self._behind and self._busy:
+                return  # little has come since a full flush: it would take that one's turn beside the write
+            self._behind = self._behind and not timed
             clock = asyncio.get_running_loop().time
             self._last = clock()
             now = self._now()
@@ -309,6 +315,11 @@ class Engine:
             raise
         except BaseException as exc:
             await self._crash(exc)
+
+    @property
+    def _busy(self) -> bool:
+        """Whether a flush is being written."""
+        return self._writing is not None and not self._writing.done()
 
     async def _written(self) -> None:
         if self._writing is not None:
@@ -364,9 +375,8 @@ class Engine:
     @property
     def idle(self) -> bool:
         """Everything assigned is open and read to the end last seen; nothing is pending, computed or written."""
-        writing = self._writing is not None and not self._writing.done()
         return (
-            not writing
+            not self._busy
             and not self._cutting.locked()
             and not self._opening
             and not self._pending_events()

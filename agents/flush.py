@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from agents.stages import ViewStage
 from agents.task import Task
 from headrace.wire import RecordBatches
-from tables.kafka.producer import Records
+from tables.kafka.outputs import Batches, Records
 from tables.marker import Marker
 from tables.table import Changes, TablePartition
 
@@ -40,8 +40,8 @@ class Taken:
 class TaskFlush:
     """Everything one task writes in one flush: all of it, in this order, or nothing.
 
-    `outputs`: one Kafka transaction. `changes`: one RocksDB WriteBatch. `online`: one row per entity. `number`: of
-    this flush among the task's. `asked`: see `Taken`.
+    `outputs`: one Kafka transaction; `batches`: the same, built. `changes`: one RocksDB WriteBatch. `online`: one row
+    per entity. `number`: of this flush among the task's. `asked`: see `Taken`.
     """
 
     task: Task
@@ -50,6 +50,7 @@ class TaskFlush:
     number: int
     asked: int = 0
     outputs: dict[TopicPartition, list[Records]] = field(default_factory=dict)
+    batches: Batches = field(default_factory=dict)
     changes: list[tuple[TablePartition, Changes]] = field(default_factory=list)
     online: list[tuple[ViewStage, pl.DataFrame]] = field(default_factory=list)
     events: int = 0

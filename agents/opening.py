@@ -20,7 +20,7 @@ from agents.task import Task
 from headrace.errors import PositionError
 from headrace.panes import NO_TIMERS
 from tables.kafka.changelog import ChangelogReader, Restored
-from tables.kafka.producer import Records, record
+from tables.kafka.outputs import Records, built, record
 from tables.kafka.topics import Topics
 from tables.marker import KEY, Marker
 from tables.marker import source as source_partition
@@ -177,7 +177,7 @@ class Opener:
                 outputs.setdefault(tp, []).append(record(KEY, marker.encode()))
         shown = [t.marker.shown for t in task.books if t.marker.shown is not None]
         task.shown, task.required = number, max(shown, default=None) if task.tables else None
-        spans = await task.producer.write(outputs) if outputs else {}
+        spans = await task.producer.write(*built([outputs])) if outputs else {}
         batch = Batch()
         for table, change in changes:
             span = span_of(table, spans)

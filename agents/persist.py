@@ -96,10 +96,10 @@ class Persister:
         """Every task's transaction, side by side; those that failed are reported lost and left out."""
 
         async def one(flush: TaskFlush) -> Logged | None:
-            if not flush.outputs:
+            if not flush.batches:
                 return flush, {}
             try:
-                return flush, await flush.task.producer.write(flush.outputs)
+                return flush, await flush.task.producer.write(flush.batches)
             except (FencedError, UnavailableError) as exc:
                 self._lost(flush.task, exc)
                 return None

@@ -17,7 +17,7 @@ from headrace.errors import StateError
 from headrace.panes import REPUBLISH
 from headrace.plan import ViewPlan
 from headrace.publishing import encoded_updates, update_schema
-from tables.kafka.producer import Records
+from tables.kafka.outputs import Records
 
 Register = Callable[[str, AvroSchema], int]
 """(subject, schema) -> the schema's id."""

@@ -41,7 +41,8 @@ from headrace.project import Project
 from headrace.settings import Settings
 from headrace.windows import BEGINNING
 from tables.kafka.changelog import ChangelogReader
-from tables.kafka.producer import Outputs, Records, TransactionalProducer, record
+from tables.kafka.outputs import Batches, Outputs, Records, built, record
+from tables.kafka.producer import TransactionalProducer
 from tables.kafka.raw import install
 from tables.kafka.topics import TopicInfo, Topics
 from tables.marker import KEY, Marker, source
@@ -193,16 +194,19 @@ async def _hand_over(
 ) -> bool:
     """One transaction, under an id that fences whoever tried before. False if it was cancelled."""
     view = handover.view
-    built = rebuilt.state(now_us())
+    state = rebuilt.state(now_us())
 
-    async def parts() -> AsyncIterator[Outputs]:
-        while (some := await asyncio.to_thread(lambda: next(built, None))) is not None:
+    async def parts() -> AsyncIterator[Batches]:
+        while (some := await asyncio.to_thread(lambda: next(state, None))) is not None:
             if not wanted():
                 raise _CancelledError
             partition, keys, values = some
-            yield {TopicPartition(view.changelog, partition): [Records(keys, values)]}
+            some_of = {TopicPartition(view.changelog, partition): [Records(keys, values)]}
+            for batches in await asyncio.to_thread(built, [some_of]):
+                yield batches
             step("after_part")
-        yield handover.markers(rebuilt)
+        for batches in built([handover.markers(rebuilt)]):
+            yield batches
         if check is not None:
             await asyncio.to_thread(check)
         step("before_commit")

@@ -30,7 +30,8 @@ from headrace.plan import ViewPlan
 from headrace.wire import warm
 from tables.cache import RecordCache
 from tables.kafka.changelog import ChangelogReader
-from tables.kafka.producer import Outputs, Records, TransactionalProducer, record
+from tables.kafka.outputs import Outputs, Records, built, record
+from tables.kafka.producer import TransactionalProducer
 from tables.kafka.raw import install
 from tables.kafka.topics import CHANGELOG, Topics
 from tables.marker import KEY, Marker
@@ -188,6 +189,6 @@ async def _fill(
         outputs: Outputs = {
             TopicPartition(topic, 0): [Records(writes.keys, writes.values), record(KEY, marker.encode())]
         }
-        await producer.write(outputs)
+        await producer.write(*built([outputs]))
     await producer.close()
     return state, marker.sequence

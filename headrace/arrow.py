@@ -48,9 +48,13 @@ def constant(raw: bytes) -> pa.LargeBinaryScalar:
     return binaries(np.array([0, len(raw)], np.int64), np.frombuffer(raw, np.uint8))[0]
 
 
+_NOTHING = constant(b"")
+
+
 def joined(*parts: pa.Scalar | pa.Array) -> pa.LargeBinaryArray:
     """Binary columns, and scalars for constant ones, joined row by row."""
-    return pc.binary_join_element_wise(*(p.cast(pa.large_binary()) for p in parts), constant(b""))
+    large = pa.large_binary()
+    return pc.binary_join_element_wise(*(p if p.type == large else p.cast(large) for p in parts), _NOTHING)
 
 
 def lists(lengths: Ints, items: pl.Series) -> pl.Series:

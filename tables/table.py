@@ -16,7 +16,7 @@ import polars as pl
 from headrace.errors import StateError
 from tables import marker as markers
 from tables.cache import RecordCache
-from tables.kafka.producer import Records, record
+from tables.kafka.outputs import Records, record
 from tables.marker import Marker
 from tables.store import MARKER, STATE, TIMER, Batch, StateStore, partition_prefix, state_keys
 from tables.timers import count_of, instant_of, records, timers

@@ -52,10 +52,10 @@ def records(
     due = timers["due"].to_numpy()
     order = np.argsort(due, kind="stable")
     due = due[order]
-    texts = timers["key"].gather(order)
-    lengths = texts.bin.size().to_numpy().astype("<u4")
+    texts = timers["key"][order].to_list()
+    lengths = np.fromiter(map(len, texts), "<u4", len(texts))
     ends = np.concatenate([[0], np.cumsum(lengths, dtype="i8")])
-    blob, sizes = b"".join(texts.to_list()), lengths.tobytes()
+    blob, sizes = b"".join(texts), lengths.tobytes()
     first = np.flatnonzero(np.concatenate([[True], due[1:] != due[:-1]]))
     starts = _cut(first, len(due))
     for a, b in zip(starts, [*starts[1:], len(due)], strict=True):

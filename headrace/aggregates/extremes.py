@@ -103,4 +103,4 @@ def _by_rank(parts: Partials, starts: Ints, sign: int) -> Partials:
     by_rank[rank] = np.arange(len(parts))
     # A group without values keeps any of its rows: all of them are null.
     winners = np.where(has, by_rank[np.where(has, sign * best, 0)], starts)
-    return Partials(has, (), blob.gather(winners))
+    return Partials(has, (), blob[winners])

@@ -34,7 +34,7 @@ class Items:
         """The items at `rows` (positions, or a mask), in that order."""
         texts = self.texts
         if texts is not None:
-            texts = texts.filter(pl.Series(rows)) if rows.dtype == np.bool_ else texts.gather(rows)
+            texts = texts.filter(pl.Series(rows)) if rows.dtype == np.bool_ else texts[rows]
         return Items(self.owner[rows], tuple(w[rows] for w in self.words), texts)
 
 

@@ -38,7 +38,7 @@ class Partials:
         """The partials at `rows` (positions, or a mask), in that order."""
         blob = self.blob
         if blob is not None:
-            blob = blob.filter(pl.Series(rows)) if rows.dtype == np.bool_ else blob.gather(rows)
+            blob = blob.filter(pl.Series(rows)) if rows.dtype == np.bool_ else blob[rows]
         return Partials(self.has[rows], tuple(w[rows] for w in self.words), blob)
 
 

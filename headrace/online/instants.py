@@ -6,6 +6,7 @@ the form is ISO 8601's expanded one (``+10000-01-01T00:00:00.000000Z``), so that
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from functools import cache, lru_cache
 
 import numpy as np
@@ -23,6 +24,7 @@ INSTANT_LENGTH = 27
 """Characters (and bytes) of an instant between `FIRST` and `END`."""
 
 _MANY_DAYS = 500
+_EPOCH = datetime(1970, 1, 1)
 _FORM = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
@@ -54,8 +56,13 @@ def instant_text(us: pl.Series) -> pl.Series:
     low, high = us.min(), us.max()
     if low is None or low < FIRST or high >= END or us.null_count():  # type: ignore[operator]
         return us.cast(pl.Datetime("us", "UTC")).dt.to_string(_FORM).alias(us.name)
-    pieces = [table.gather(index) for table, index in instant_lookups(us.to_numpy())]
+    pieces = [table[index] for table, index in instant_lookups(us.to_numpy())]
     return pl.select(pl.concat_str(pieces)).to_series().alias(us.name)
+
+
+def instant(us: int) -> str:
+    """The text of one instant between `FIRST` and `END` (us since the epoch, UTC)."""
+    return (_EPOCH + timedelta(microseconds=us)).isoformat(timespec="microseconds") + "Z"
 
 
 @lru_cache(maxsize=64)

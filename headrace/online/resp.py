@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from headrace.errors import UsageError
-from headrace.online.instants import END, FIRST, INSTANT_LENGTH, instant_lookups, instant_text
+from headrace.online.instants import END, FIRST, INSTANT_LENGTH, instant, instant_lookups, instant_text
 from headrace.online.keys import KeySpace
 from headrace.online.text import to_text
 from headrace.types import FLOATS, INTEGERS, Bool, DataType, String
@@ -114,7 +114,9 @@ def _writes(
     if not absent:
         pieces = [f"*{2 + 2 * count}\r\n$4\r\nHSET", *key, *fields, "\r\n"]
     else:
-        missing = texts.frame.select(pl.sum_horizontal(pl.col(absent).is_null()).cast(pl.Int64)).to_series()
+        missing = texts.frame.select_seq(
+            pl.sum_horizontal(pl.col(absent).is_null()).cast(pl.Int64)
+        ).to_series()
         texts.add(_MISSING, missing)
         replies += (missing > 0).to_numpy()
         some = pl.col(_MISSING) > 0
@@ -154,7 +156,7 @@ class _Texts:
     """
 
     def __init__(self, texts: pl.DataFrame, instants: dict[str, list[Piece]], extra: list[pl.Series]) -> None:
-        sizes = texts.select(pl.all().str.len_bytes().name.suffix(_SIZE))
+        sizes = texts.select_seq(pl.all().str.len_bytes().name.suffix(_SIZE))
         self._longest = dict(zip(texts.columns, sizes.max().row(0) if texts.height else (), strict=False))
         self._nulls = dict(zip(texts.columns, texts.null_count().row(0), strict=True))
         self._instants = instants
@@ -170,7 +172,7 @@ class _Texts:
         floats = [n for n, t in columns.items() if t in FLOATS]
         odd = set()
         if floats:
-            infinite = frame.select(pl.col(floats).is_infinite().any()).row(0)
+            infinite = frame.select_seq(pl.col(floats).is_infinite().any()).row(0)
             odd = {n for n, i in zip(floats, infinite, strict=True) if i}
         for name, type in columns.items():
             column = frame[name]
@@ -188,13 +190,13 @@ class _Texts:
 
     def add(self, name: str, column: pl.Series) -> None:
         """A column of numbers, for lookups."""
-        self.frame = self.frame.with_columns(column.alias(name))
+        self.frame = self.frame.with_columns_seq(column.alias(name))
 
     def add_text(self, name: str, text: pl.Series) -> None:
         """One more column of texts."""
         size = text.str.len_bytes()
         self._longest[name], self._nulls[name] = size.max(), text.null_count()
-        self.frame = self.frame.with_columns(text.alias(name), size.alias(name + _SIZE))
+        self.frame = self.frame.with_columns_seq(text.alias(name), size.alias(name + _SIZE))
 
     def nulls(self, name: str) -> int:
         """How many texts of a column are null."""
@@ -237,7 +239,7 @@ def _instant(name: str, us: pl.Series, extra: list[pl.Series]) -> list[Piece] | 
         return None
     head = f"\r\n${len(name)}\r\n{name}\r\n${INSTANT_LENGTH}\r\n"
     if low == high:
-        return [head + instant_text(us.head(1)).item()]
+        return [head + instant(int(low))]  # type: ignore[arg-type]
     pieces: list[Piece] = [head]
     for table, index in instant_lookups(us.to_numpy()):
         extra.append(pl.Series(f"{name}|{len(pieces)}", index))

@@ -297,7 +297,8 @@ def _add(writes: dict[int, Writes], more: Mapping[int, Writes]) -> None:
 
 
 def _add_timers(batch: Batch, writes: dict[int, Writes], timer: Ints, which: Bools) -> None:
-    keys = batch.keys.cast(pl.Binary)
+    at = np.flatnonzero(which)
+    timers = pl.DataFrame({"due": timer[at], "key": batch.keys.cast(pl.Binary)[at]})
     for partition, a, b in batch.slices():
-        at = np.flatnonzero(which[a:b]) + a
-        writes[partition].timers = pl.DataFrame({"due": timer[at], "key": keys.gather(at)})
+        first, end = np.searchsorted(at, [a, b]).tolist()
+        writes[partition].timers = timers.slice(first, end - first)

@@ -52,7 +52,7 @@ class Feature:
         """The feature's column from its parts' values; `given` is false where its default stands in."""
         column = values[0] if len(values) == 1 else _ratio(values[0], values[1])
         if self.cast is not None:
-            column = column.to_frame("v").select(self.cast).to_series()
+            column = column.to_frame("v").select_seq(self.cast).to_series()
         if self.default is not None and not given.all():
             column = column.zip_with(pl.Series(given), self.default.new_from_index(0, len(column)))
         return column.alias(self.name)
@@ -84,4 +84,4 @@ class Feature:
 
 def _ratio(a: pl.Series, b: pl.Series) -> pl.Series:
     frame = pl.DataFrame({"a": a.cast(Float64.polars), "b": b.cast(Float64.polars)})
-    return frame.select(pl.when(pl.col("b") != 0).then(pl.col("a") / pl.col("b"))).to_series()
+    return frame.select_seq(pl.when(pl.col("b") != 0).then(pl.col("a") / pl.col("b"))).to_series()

@@ -23,7 +23,7 @@ REPUBLISH = -1
 def again(entities: Sequence[bytes]) -> pl.DataFrame:
     """Timers that ask for entities' values to be emitted again."""
     keys = pl.Series("key", entities, dtype=pl.Binary)
-    return keys.to_frame().select(due=pl.lit(REPUBLISH, pl.Int64), key="key")
+    return keys.to_frame().select_seq(due=pl.lit(REPUBLISH, pl.Int64), key="key")
 
 
 @dataclass

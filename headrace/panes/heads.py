@@ -176,8 +176,7 @@ def _cells(section: Section, known: Ints, base: Ints) -> Cells:
 
 def head_keys(keys: pl.Series) -> list[bytes]:
     """The state keys of the head records of entities, by their texts."""
-    frame = keys.to_frame("k")
-    return frame.select(pl.concat_str(pl.lit("h"), "k").cast(pl.Binary)).to_series().to_list()
+    return list(map(HEAD.__add__, keys.cast(pl.Binary).to_list()))
 
 
 def tail_keys(level: int, keys: Sequence[bytes], runs: Sequence[int]) -> list[bytes]:

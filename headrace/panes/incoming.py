@@ -82,4 +82,4 @@ class Incoming:
     def _column(self, name: str | None) -> pl.Series:
         if name is None:
             return pl.Series([True], dtype=pl.Boolean).new_from_index(0, len(self.batch.at))
-        return self.frame[name].gather(self.batch.at)
+        return self.frame[name][self.batch.at]

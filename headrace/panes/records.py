@@ -175,7 +175,7 @@ def _heap(n: int, sections: Sequence[Section]) -> tuple[bytes, Ints, list[Ints]]
     offsets[order] = ends - sorted_lengths
     relative = offsets - (heap_ends - per_record)[record]
     link = (relative << 32) | lengths
-    heap = b"".join(column.gather(order).drop_nulls().to_list())
+    heap = b"".join(column[order].drop_nulls().to_list())
     return heap, heap_ends, np.split(link, np.cumsum([len(r) for r, _ in blobs])[:-1])
 
 

@@ -5,6 +5,7 @@ transform.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import polars as pl
 
@@ -16,6 +17,10 @@ from headrace.panes.progress import RECORDED
 from headrace.plan.rows import Dead, Projected
 from headrace.plan.transforming import transformed
 from headrace.types import DataType
+
+_FEW = 2_000
+"""Rows for which planning a query takes longer than running it as it stands."""
+Rows = TypeVar("Rows", pl.DataFrame, pl.LazyFrame)
 
 
 class Projection:
@@ -69,15 +74,14 @@ class Projection:
     def keys_and_inputs(self, frame: pl.DataFrame, kept: Sequence[str]) -> pl.DataFrame:
         """The view's rows: the entity's typed keys as ``_key0 _key1 ...``, the columns `kept` of the frame (their
         names begin with an underscore), and the inputs. Without rows that have a null key or fail the transform."""
-        lazy, _ = self._rows(frame)
+        lazy, _ = self._rows(frame.lazy())
         keys = [e.alias(f"_key{i}") for i, e in enumerate(self._keys.values())]
         names = [f"_key{i}" for i in range(len(keys))]
         return lazy.select(*keys, *kept, *self._inputs).drop_nulls(names).collect()
 
     def run(self, frame: pl.DataFrame) -> Projected:
         """The view's rows of an accepted frame (`Accepted.frame`), in its order."""
-        lazy, dead = self._rows(frame)
-        out = lazy.select(
+        columns = [
             pl.col("_partition").cast(pl.Int32),
             self._key,
             pl.col("_event_time").cast(pl.Int64),
@@ -85,7 +89,13 @@ class Projection:
             "_row",
             *self._meta,
             *self._inputs,
-        ).collect()
+        ]
+        if len(frame) <= _FEW:
+            few, dead = self._rows(frame)
+            out = few.select_seq(columns)
+        else:
+            many, dead = self._rows(frame.lazy())
+            out = many.select_seq(columns).collect()
         nulls: list[int] = []
         if out["_key"].null_count():
             nulls = out.filter(pl.col("_key").is_null())["_row"].to_list()
@@ -96,7 +106,7 @@ class Projection:
         """Everything made of each row (``_row``), in the order of making, whether the filter lets it pass or not:
         columns, the filter as ``where``, what the transform leaves, inputs. To try definitions on."""
         where = pl.lit(True) if self._where is None else self._where.polars
-        lazy, _ = self._rows(frame, filtered=False)
+        lazy, _ = self._rows(frame.lazy(), filtered=False)
         made = [name for name, _ in self._columns]
         after = [name for name in self.schema if name not in made]
         inputs = [e for e in self._inputs if e.meta.output_name() not in self.schema]
@@ -110,18 +120,19 @@ class Projection:
         rows = lazy.select("_row", *left, *after, *inputs)
         return rows.join(first, on="_row", how="left", maintain_order="left").collect()
 
-    def _rows(self, frame: pl.DataFrame, *, filtered: bool = True) -> tuple[pl.LazyFrame, list[Dead]]:
+    def _rows(self, rows: Rows, *, filtered: bool = True) -> tuple[Rows, list[Dead]]:
         """The frame with the view's columns, without rows that its filter or its transform leaves out."""
-        lazy = frame.lazy()
         if self._id is not None:
-            lazy = lazy.with_columns(self._id)
+            rows = rows.with_columns_seq(self._id)
         for name, expression in self._columns:
-            lazy = lazy.with_columns(expression.polars.cast(expression.type.polars).alias(name))
+            rows = rows.with_columns_seq(expression.polars.cast(expression.type.polars).alias(name))
         if self._where is not None and filtered:
-            lazy = lazy.filter(self._where.polars)
-        dead: list[Dead] = []
-        if self._transform is not None:
-            rows = lazy.collect()
-            rows, dead = transformed(rows, self._transform, self.before, self.schema)
-            lazy = rows.lazy()
-        return lazy, dead
+            rows = rows.filter(self._where.polars)
+        if self._transform is None:
+            return rows, []
+        kept, dead = transformed(_collected(rows), self._transform, self.before, self.schema)
+        return (kept if isinstance(rows, pl.DataFrame) else kept.lazy()), dead
+
+
+def _collected(rows: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
+    return rows if isinstance(rows, pl.DataFrame) else rows.collect()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from headrace.definitions import BatchSource, StreamSource, UpdateSource
@@ -50,8 +51,7 @@ class SourcePlan:
             kept = timed.filter(pl.col("_event_time") <= clock)
             dropped = len(timed) - len(kept)
             timed = kept
-        newest = timed.group_by("_partition").agg(pl.col("_event_time").max())
-        return Accepted(timed, dead, dropped, dict(newest.iter_rows()))
+        return Accepted(timed, dead, dropped, _newest(timed["_partition"], timed["_event_time"]))
 
     def kept(self, frame: pl.DataFrame, *, ordered: bool = True) -> pl.DataFrame:
         """As `Accepted.frame` under a clock that never ends, for those who ask for nothing else; ``_order`` only
@@ -61,13 +61,13 @@ class SourcePlan:
     def _timed(self, frame: pl.DataFrame, *, ordered: bool = True) -> pl.DataFrame:
         frame = self._counted(frame)
         if not ordered:
-            return frame.with_columns(self._time.alias("_event_time"))
+            return frame.with_columns_seq(self._time.alias("_event_time"))
         order = pl.col("_partition").cast(pl.Int64) * (1 << OFFSET_BITS) + pl.col("_offset").cast(pl.Int64)
         if len(self._topics) > 1:
             topics = {t: i << (PARTITION_BITS + OFFSET_BITS) for i, t in enumerate(self._topics)}
             place = pl.col("_topic").cast(pl.String).replace_strict(topics, return_dtype=pl.Int64)
             order = place + order
-        return frame.with_columns(self._time.alias("_event_time"), order.alias("_order"))
+        return frame.with_columns_seq(self._time.alias("_event_time"), order.alias("_order"))
 
     def _counted(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Of a view's updates, those that are events: with values, and of its own version. Others: all.
@@ -161,3 +161,12 @@ def _texts(us: pl.Series) -> pl.Series:
     """`format_instant` of a column."""
     inside = us.is_between(_EARLIEST, _LATEST)
     return us.zip_with(inside, pl.Series([0], dtype=pl.Int64)).cast(pl.Datetime("us")).dt.to_string(_FORM)
+
+
+def _newest(partition: pl.Series, time: pl.Series) -> dict[int, int]:
+    """The largest time of each partition."""
+    places, times = partition.to_numpy(), time.cast(pl.Int64).to_numpy()
+    counts = np.bincount(places)
+    newest = np.full(len(counts), np.iinfo("i8").min)
+    np.maximum.at(newest, places, times)
+    return {p: int(newest[p]) for p in np.flatnonzero(counts).tolist()}

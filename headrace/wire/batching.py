@@ -7,15 +7,15 @@ delta, key, value, headers). Never compresses, and writes one timestamp for all 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import crc32c
 import numpy as np
-import polars as pl
+import pyarrow as pa
 
-from headrace.arrow import constant, joined
+from headrace.arrow import binaries, constant, joined
 from headrace.avro import varints
 from headrace.avro.varints import I8
 from headrace.wire.batches import HEADER, TRANSACTIONAL
@@ -24,6 +24,7 @@ Headers = Sequence[tuple[str, bytes]]
 
 _OVERHEAD = 61 - 12  # what a batch's length counts before its records
 _CHECKED = 21  # the checksum covers everything from the attributes on
+_SHORT = 1_000
 _NO_HEADERS = b"\x00"
 _SAME_TIME = constant(b"\x00\x00")  # attributes, and no timestamp delta
 
@@ -51,45 +52,75 @@ class BuiltRecords:
         return bytes(head) + self.data
 
 
-def build(
-    keys: Sequence[bytes | None],
-    values: Sequence[bytes | None],
-    headers: Sequence[bytes],
-    limit: int,
-) -> list[BuiltRecords]:
-    """Records in order, in batches of at most `limit` bytes; a single larger record has a batch of its own.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Records that go to one partition, as columns. `headers`: one encoded list (`encoded_headers`) for all of them, or
+    one each."""
 
-    `headers`: one encoded list (`encoded_headers`) for all records, or one each.
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+    headers: Sequence[bytes]
+
+    def each(self) -> Sequence[bytes]:
+        """The encoded headers of every record."""
+        return self.headers if len(self.headers) == len(self.keys) else [self.headers[0]] * len(self.keys)
+
+
+def build(parts: Sequence[Part], limit: int) -> list[list[BuiltRecords]]:
+    """The records of each part in order, in batches of at most `limit` bytes; a single larger record has a batch of its
+    own.
+
+    All parts in one pass: for a few records each call of a library costs more than they do.
     """
-    n = len(keys)
-    if not n:
-        return []
-    frame = pl.DataFrame({"key": keys, "value": values}, schema={"key": pl.Binary, "value": pl.Binary})
-    sizes = frame.select(pl.all().bin.size().cast(pl.Int64).fill_null(-1))
-    key, value = sizes["key"].to_numpy(), sizes["value"].to_numpy()
-    own = len(headers) == n and n > 1
-    more = np.fromiter(map(len, headers), np.int64) if own else np.full(n, len(headers[0]))
+    keys, key = _column(list(chain.from_iterable(p.keys for p in parts)))
+    values, value = _column(list(chain.from_iterable(p.values for p in parts)))
+    common = {p.headers[0] if len(p.headers) == 1 else None for p in parts}
+    headers: pa.Scalar | pa.Array
+    if len(common) == 1 and (same := next(iter(common))) is not None:
+        headers, more = constant(same), np.full(len(key), len(same))
+    else:
+        headers, more = _column(list(chain.from_iterable(p.each() for p in parts)))
     payload = np.maximum(key, 0) + np.maximum(value, 0) + more
-    starts = _starts(payload + 32, limit)
-    delta = np.arange(n) - np.repeat(starts, np.diff(starts, append=n))
-    sized = varints.zigzag_size
-    body = 2 + sized(delta) + sized(key) + sized(value) + payload
-    filled = frame.select(pl.all().fill_null(b""))
-    column = joined(
-        varints.column(body),
-        _SAME_TIME,
-        varints.column(delta),
-        varints.column(key),
-        filled["key"].to_arrow(),
-        varints.column(value),
-        filled["value"].to_arrow(),
-        pl.Series(headers, dtype=pl.Binary).to_arrow() if own else constant(headers[0]),
-    )
+    bounds = np.cumsum([0, *(len(p.keys) for p in parts)]).tolist()
+    starts = [_starts(payload[a:b] + 32, limit) + a for a, b in pairwise(bounds)]
+    first = np.concatenate([*starts, [len(key)]])
+    delta = np.arange(len(key)) - np.repeat(first[:-1], np.diff(first))
+    sizes = varints.zigzag_size(np.concatenate([delta, key, value])).reshape(3, -1).sum(axis=0)
+    body, delta_, key_, value_ = _varints(2 + sizes + payload, delta, key, value)
+    column = joined(body, _SAME_TIME, delta_, key_, keys, value_, values, headers)
     _, offsets, data = column.buffers()
-    cuts = np.frombuffer(offsets, np.int64)[column.offset :][np.append(starts, n)].tolist()
-    counts = np.diff(starts, append=n).tolist()
-    whole = memoryview(data)
-    return [BuiltRecords(c, whole[a:b]) for c, (a, b) in zip(counts, pairwise(cuts), strict=True)]
+    ends = np.frombuffer(offsets, np.int64)[column.offset :]
+    whole = memoryview(data) if data is not None else memoryview(b"")
+    out = []
+    for begins, end in zip(starts, bounds[1:], strict=True):
+        cuts = [*begins.tolist(), end]
+        out.append([BuiltRecords(b - a, whole[ends[a] : ends[b]]) for a, b in pairwise(cuts)])
+    return out
+
+
+def _column(items: Sequence[bytes | None]) -> tuple[pa.LargeBinaryArray, I8]:
+    """The bytes of each, none for a null, and their sizes, -1 for a null."""
+    missing = None
+    try:
+        size = np.fromiter(map(len, items), np.int64, len(items))  # type: ignore[arg-type]
+    except TypeError:
+        missing = np.fromiter((i is None for i in items), np.bool_, len(items))
+        items = [i or b"" for i in items]
+        size = np.fromiter(map(len, items), np.int64, len(items))  # type: ignore[arg-type]
+    data = np.frombuffer(b"".join(items), np.uint8)  # type: ignore[arg-type]
+    column = binaries(np.concatenate([[0], np.cumsum(size)]), data)
+    if missing is not None:
+        size[missing] = -1
+    return column, size
+
+
+def _varints(*columns: I8) -> Iterator[pa.LargeBinaryArray]:
+    """Each column as varints: short ones together, for a call costs more than their rows."""
+    n = len(columns[0])
+    if n > _SHORT:
+        return map(varints.column, columns)
+    together = varints.column(np.concatenate(columns))
+    return (together.slice(i * n, n) for i in range(len(columns)))
 
 
 def encoded_headers(headers: Headers) -> bytes:
@@ -106,10 +137,11 @@ def encoded_headers(headers: Headers) -> bytes:
 def _starts(size: I8, limit: int) -> I8:
     """Where batches begin: each takes records while their sizes are within `limit`, and at least one."""
     ends = np.cumsum(size)
-    starts = [0]
-    while True:
+    starts = [0] if len(size) else []
+    while starts:
         before = int(ends[starts[-1] - 1]) if starts[-1] else 0
         following = max(int(np.searchsorted(ends, before + limit, "right")), starts[-1] + 1)
         if following >= len(size):
-            return np.array(starts, np.int64)
+            break
         starts.append(following)
+    return np.array(starts, np.int64)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Protocol
 
 import aiokafka.errors as kafka_errors
@@ -19,31 +18,8 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from headrace.errors import FencedError, UnavailableError
 from headrace.wire.batches import HEADER
-from headrace.wire.batching import BuiltRecords, Headers, build, encoded_headers
-
-AT_ONCE = 16_384  # records that are in memory twice while their batches are built
-BATCH_BYTES = 900_000  # below the broker's default message.max.bytes (1,048,588)
-
-
-@dataclass(frozen=True, slots=True)
-class Records:
-    """Records to write, as columns: `values[i]` under `keys[i]`, a value of None is a tombstone.
-
-    All of them carry the same `headers`, or, where given, `each` its own.
-    """
-
-    keys: Sequence[bytes | None]
-    values: Sequence[bytes | None]
-    headers: Headers = ()
-    each: Sequence[Headers] | None = None
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-
-def record(key: bytes | None, value: bytes | None, headers: Headers = ()) -> Records:
-    """A single record."""
-    return Records((key,), (value,), headers)
+from headrace.wire.batching import BuiltRecords
+from tables.kafka.outputs import Batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +30,14 @@ class Span:
     end: int
 
 
-Outputs = Mapping[TopicPartition, Sequence[Records]]
-"""What a flush writes to each partition, in order."""
-
-
 class TaskProducer(Protocol):
     """Writes the flushes of one task (one consumed partition)."""
 
     async def open(self) -> None:
         """Connect and, where there are transactions, fence every predecessor and wait for its last request."""
 
-    async def write(self, outputs: Outputs) -> dict[TopicPartition, Span]:
-        """Write all of `outputs` or nothing; returns when it is acknowledged.
+    async def write(self, batches: Batches) -> dict[TopicPartition, Span]:
+        """Write all of `batches` or nothing; returns when it is acknowledged.
 
         Raises FencedError if another owner has opened the task since; UnavailableError if Kafka does not
         answer or the producer is closed, after which it is unknown whether the flush is there.
@@ -130,12 +102,14 @@ class _Producer:
         finally:
             self._write = None
 
-    async def _send(self, producer: AIOKafkaProducer, outputs: Outputs) -> dict[TopicPartition, Span]:
+    async def _send(self, producer: AIOKafkaProducer, batches: Batches) -> dict[TopicPartition, Span]:
         waiting: list[tuple[TopicPartition, int, asyncio.Future[Any]]] = []
-        for tp, records in outputs.items():
-            for builder, count in _batches(records, self._transactional):
-                sent = await producer.send_batch(builder, tp.topic, partition=tp.partition)
-                waiting.append((tp, count, sent))
+        now = time.time_ns() // 1_000_000
+        for tp, built in batches.items():
+            for records in built:
+                batch = BuiltBatch(records, now, self._transactional)
+                sent = await producer.send_batch(batch, tp.topic, partition=tp.partition)
+                waiting.append((tp, records.count, sent))
         if waiting:
             await asyncio.wait([sent for _, _, sent in waiting])  # all: one that nobody asks complains
         spans: dict[TopicPartition, Span] = {}
@@ -171,13 +145,13 @@ class TransactionalProducer(_Producer):
                 f"Kafka did not open the transaction {self._transactional_id}: {exc!r}"
             ) from exc
 
-    async def write(self, outputs: Outputs) -> dict[TopicPartition, Span]:
-        async def one() -> AsyncIterator[Outputs]:
-            yield outputs
+    async def write(self, batches: Batches) -> dict[TopicPartition, Span]:
+        async def one() -> AsyncIterator[Batches]:
+            yield batches
 
         return await self.write_parts(one())
 
-    async def write_parts(self, parts: AsyncIterable[Outputs]) -> dict[TopicPartition, Span]:
+    async def write_parts(self, parts: AsyncIterable[Batches]) -> dict[TopicPartition, Span]:
         """As `write`, of more than is in memory at once: all parts are one transaction, in their order."""
         producer = self._producer
         if producer is None:
@@ -194,12 +168,12 @@ class TransactionalProducer(_Producer):
             ) from exc
 
     async def _transaction(
-        self, producer: AIOKafkaProducer, parts: AsyncIterable[Outputs]
+        self, producer: AIOKafkaProducer, parts: AsyncIterable[Batches]
     ) -> dict[TopicPartition, Span]:
         await producer.begin_transaction()
         spans: dict[TopicPartition, Span] = {}
-        async for outputs in parts:
-            for tp, span in (await self._send(producer, outputs)).items():
+        async for batches in parts:
+            for tp, span in (await self._send(producer, batches)).items():
                 spans[tp] = Span(spans[tp].start if tp in spans else span.start, span.end)
         await producer.commit_transaction()
         return spans
@@ -215,12 +189,12 @@ class PlainProducer(_Producer):
         except (kafka_errors.KafkaError, OSError) as exc:
             raise UnavailableError(f"Kafka does not answer: {exc!r}") from exc
 
-    async def write(self, outputs: Outputs) -> dict[TopicPartition, Span]:
+    async def write(self, batches: Batches) -> dict[TopicPartition, Span]:
         producer = self._producer
         if producer is None:
             raise FencedError("the producer is closed")
         try:
-            return await self._while_open(self._send(producer, outputs))
+            return await self._while_open(self._send(producer, batches))
         except (kafka_errors.KafkaError, OSError) as exc:
             raise UnavailableError(f"Kafka did not take a flush: {exc!r}") from exc
 
@@ -231,29 +205,6 @@ async def _stop(producer: AIOKafkaProducer) -> None:
         await asyncio.wait_for(producer.stop(), 5)
     except (kafka_errors.KafkaError, TimeoutError, OSError, asyncio.CancelledError):
         await producer.client.close()
-
-
-def _batches(outputs: Sequence[Records], transactional: bool) -> Iterator[tuple[BuiltBatch, int]]:
-    """Record batches of at most BATCH_BYTES, in order. A single larger record has a batch of its own."""
-    now = time.time_ns() // 1_000_000
-    keys = list(chain.from_iterable(r.keys for r in outputs))
-    values = list(chain.from_iterable(r.values for r in outputs))
-    headers = _headers(outputs)
-    for a in range(0, len(keys), AT_ONCE):
-        b = a + AT_ONCE
-        own = headers if len(headers) == 1 else headers[a:b]
-        for records in build(keys[a:b], values[a:b], own, BATCH_BYTES):
-            yield BuiltBatch(records, now, transactional), records.count
-
-
-def _headers(outputs: Sequence[Records]) -> list[bytes]:
-    """Encoded headers: one for all records if they are the same, else one each."""
-    if all(r.each is None and r.headers == outputs[0].headers for r in outputs):
-        return [encoded_headers(outputs[0].headers)] if outputs else []
-    out: list[bytes] = []
-    for r in outputs:
-        out += [encoded_headers(r.headers)] * len(r) if r.each is None else map(encoded_headers, r.each)
-    return out
 
 
 class BuiltBatch(BatchBuilder):  # type: ignore[misc]

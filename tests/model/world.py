@@ -358,7 +358,7 @@ def doubles() -> Iterator[None]:
         patch("tables.store.WriteBatch", RecordedBatch),
         patch("tables.kafka.producer.AIOKafkaProducer", Producer),
         patch("tables.kafka.changelog.AIOKafkaConsumer", ChangelogConsumer),
-        patch("tables.kafka.producer.BATCH_BYTES", 300),
+        patch("tables.kafka.outputs.BATCH_BYTES", 300),
         patch.dict(resp.encode_parts.__kwdefaults__, chunk_keys=1),
     ):
         yield

@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ProducerFenced
 
 from headrace.errors import FencedError, UnavailableError
-from tables.kafka.producer import Span, TransactionalProducer, record
+from tables.kafka.outputs import built, record
+from tables.kafka.producer import Span, TransactionalProducer
 from tables.kafka.raw import install, read_to_end
 from tables.kafka.records import key_values
 from tests.stack.components import RealComponents
@@ -58,8 +59,8 @@ async def test_a_flush_tells_where_it_lies(real: RealComponents, producers: Two)
     real.create_topic(topic, 1)
     tp = TopicPartition(topic, 0)
     await producers[0].open()
-    first = await producers[0].write({tp: [record(b"k", b"1"), record(b"k", b"2")]})
-    second = await producers[0].write({tp: [record(b"k", None)]})
+    first = await producers[0].write(*built([{tp: [record(b"k", b"1"), record(b"k", b"2")]}]))
+    second = await producers[0].write(*built([{tp: [record(b"k", None)]}]))
     assert first == {tp: Span(0, 2)}
     assert second == {tp: Span(3, 4)}  # a commit marker lies between
     assert await values(real, topic) == [b"1", b"2", None]
@@ -71,11 +72,11 @@ async def test_the_last_to_open_a_task_fences_the_one_before(real: RealComponent
     tp = TopicPartition(topic, 0)
     old, new = producers
     await old.open()
-    await old.write({tp: [record(b"k", b"old")]})
+    await old.write(*built([{tp: [record(b"k", b"old")]}]))
     await new.open()
     with pytest.raises(FencedError):
-        await old.write({tp: [record(b"k", b"zombie")]})
-    await new.write({tp: [record(b"k", b"new")]})
+        await old.write(*built([{tp: [record(b"k", b"zombie")]}]))
+    await new.write(*built([{tp: [record(b"k", b"new")]}]))
     assert await values(real, topic) == [b"old", b"new"]
 
 
@@ -90,9 +91,9 @@ async def test_what_a_predecessor_had_sent_and_not_committed_is_never_seen(
     stock = old._producer
     assert stock is not None
     await stock.begin_transaction()
-    await old._send(stock, {tp: [record(b"k", b"half")]})  # acknowledged, and then the worker hangs
+    await old._send(stock, *built([{tp: [record(b"k", b"half")]}]))  # acknowledged, and then the worker hangs
     await new.open()
-    await new.write({tp: [record(b"k", b"new")]})
+    await new.write(*built([{tp: [record(b"k", b"new")]}]))
     with pytest.raises(ProducerFenced):
         await stock.commit_transaction()
     assert await values(real, topic) == [b"new"]
@@ -104,11 +105,11 @@ async def test_a_write_ends_when_its_producer_is_closed(real: RealComponents, pr
     tp = TopicPartition(topic, 0)
     old, new = producers
     await old.open()
-    writing = asyncio.create_task(old.write({tp: [record(b"k", b"half")]}))
+    writing = asyncio.create_task(old.write(*built([{tp: [record(b"k", b"half")]}])))
     await asyncio.sleep(0)  # it has begun
     await old.close()
     with pytest.raises(UnavailableError, match="closed while a flush was written"):
         await asyncio.wait_for(writing, 60)
     await new.open()
-    await new.write({tp: [record(b"k", b"whole")]})
+    await new.write(*built([{tp: [record(b"k", b"whole")]}]))
     assert (await values(real, topic))[-1] == b"whole"

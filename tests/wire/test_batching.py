@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.wire import Record, RecordBatches, batch_bytes
-from headrace.wire.batching import build, encoded_headers
+from headrace.wire.batching import Part, build, encoded_headers
 
 HEADERS = st.lists(st.tuples(st.text(max_size=3), st.binary(max_size=3)), max_size=2)
 DATA = st.none() | st.binary(max_size=100) | st.integers(0, 9_000).map(bytes)
@@ -20,7 +20,10 @@ def test_the_bytes_are_those_of_records_built_one_by_one(
 ) -> None:
     n = len(records)
     each = data.draw(st.lists(HEADERS, min_size=n, max_size=n) | HEADERS.map(lambda h: [h]))
-    built = build([k for k, _ in records], [v for _, v in records], list(map(encoded_headers, each)), limit)
+    part = Part([k for k, _ in records], [v for _, v in records], list(map(encoded_headers, each)))
+    others = [Part([b"k"], [None], [encoded_headers(())]), Part([], [], [encoded_headers(())])]
+    _, built, _, again = build([others[0], part, others[1], part], limit)
+    assert [b.data for b in again] == [b.data for b in built]
     assert sum(b.count for b in built) == n
     at = 0
     for b in built:
@@ -37,15 +40,16 @@ def test_the_bytes_are_those_of_records_built_one_by_one(
 
 @pytest.mark.parametrize(("limit", "counts"), [(1, [1, 1, 1]), (90, [2, 1]), (1 << 20, [3])])
 def test_a_batch_takes_what_its_limit_allows_and_one_record_at_least(limit: int, counts: list[int]) -> None:
-    built = build([b"k"] * 3, [b"v" * 10] * 3, [encoded_headers(())], limit)
+    [built] = build([Part([b"k"] * 3, [b"v" * 10] * 3, [encoded_headers(())])], limit)
     assert [b.count for b in built] == counts
 
 
 def test_nothing_makes_no_batch() -> None:
-    assert build([], [], [encoded_headers(())], 100) == []
+    assert build([Part([], [], [encoded_headers(())])], 100) == [[]]
+    assert build([], 100) == []
 
 
 def test_a_consumer_reads_them() -> None:
-    [built] = build([b"a", None], [None, b"1"], [encoded_headers([("h", b"x")])], 1 << 20)
+    [[built]] = build([Part([b"a", None], [None, b"1"], [encoded_headers([("h", b"x")])])], 1 << 20)
     read = RecordBatches.parse("log", 0, 0, built.batch(1_000))
     assert (read.count, read.next_offset, read.max_timestamp) == (2, 2, 1_000)
