@@ -89,6 +89,24 @@ def without_copies(events: list[Row], dedup: int | None) -> list[Row]:
     return out
 
 
+def remembered(events: list[Row], dedup: int | None, lateness: int) -> bool:
+    """Whether every copy among these comes while its id is known for certain: an id may be forgotten once records of
+    its place are `dedup` and `lateness` beyond its first event's."""
+    first: dict[Any, int] = {}
+    newest: dict[Any, int] = {}
+    for row in events:
+        place, at = row["place"], record(row)
+        key = (place, row["id"])
+        newest[place] = max(newest.get(place, at), at)
+        if dedup is not None and row["id"] is not None:
+            if key in first and abs(at - first[key]) < dedup:
+                if newest[place] >= first[key] + dedup + lateness:
+                    return False
+            else:
+                first[key] = at
+    return True
+
+
 def covered(events: list[Row], over: Any, t: int, lateness: int, later: bool) -> list[Row]:
     """The events in the window as of t, by (event time, order)."""
     events = [r for r in sorted(events, key=lambda r: (r["t"], r["order"])) if r["t"] <= t]

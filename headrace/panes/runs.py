@@ -1,7 +1,9 @@
 """One level's step: new panes meet the stored ones, and what has to be written comes out.
 
-Invariant of stored state, where a level has runs: every run with a live pane has a summary in the head; the
-newest run's panes are in the head; those of every other run are in a tail record.
+Invariant of stored state, where a level has runs: every run with a live pane has a summary in the head; its panes
+are either all in the head, or all in a tail record of their own. In the head are the newest run's, and those of runs
+that never had more than SHORT panes: most entities have few events, and their runs would be a record each, written
+once and read once more when a window cuts them.
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ from headrace.aggregates.partials import Bools, Ints
 from headrace.panes.cells import Cells, among, codes, joined, merged, none_of, starts_of
 from headrace.panes.levels import LOWEST, Level
 
+SHORT = 2
+"""The most panes of an older run that stay in the head: there they are some words, which costs less than a record."""
+
 ReadTails: TypeAlias = Callable[[Ints, Ints], Cells]
 """(entity, run) of tail records that exist -> their panes."""
 
@@ -24,7 +29,7 @@ ReadTails: TypeAlias = Callable[[Ints, Ints], Cells]
 class Moved:
     """A level after the step.
 
-    `panes` are all panes at hand (the newest run's, and those of tails that were read), live and sorted;
+    `panes` are all panes at hand (those of the head, and of tails that were read), live and sorted;
     `loaded` says of each summary whether its run's panes are among them. `head` are the panes to keep in the
     head. `tails` are the panes of tail records to write, whole runs of them; `gone` the (entity, run) to
     delete. `wake`: when each entity is to be looked at again to let sessions go, FOREVER or None for never.
@@ -55,8 +60,7 @@ def move(
         return Moved(everything, none, np.zeros(0, "?"), everything, none, (no_ints, no_ints))
 
     run = level.run
-    newest = _newest_run(panes, run, len(t))
-    stored = summaries.index != newest[summaries.entity]  # has a tail record
+    stored = ~among(summaries.entity, summaries.index, _runs(panes, run))  # has a tail record
     dead = ((summaries.index + 1) * run <= oldest[summaries.entity]) | reset[summaries.entity]
     gone = [(summaries.entity[dead & stored], summaries.index[dead & stored])]
     summaries, stored = summaries.take(~dead), stored[~dead]
@@ -78,14 +82,13 @@ def move(
     )
     gone.append((summaries.entity[empty & stored], summaries.index[empty & stored]))
     unread = Cells(summaries.entity[~at_hand], summaries.index[~at_hand], ())
-    was_newest = Cells(np.arange(len(t)), newest, ())
+    in_tails = Cells(summaries.entity[stored & ~empty], summaries.index[stored & ~empty], ())
     summaries = merged(joined([summaries.take(~empty), fresh]), algebras)
 
-    now_newest = _newest_run(everything, run, len(t))
-    in_head = everything.index // run == now_newest[everything.entity]
+    in_head = _of_head(_runs(everything, run), in_tails, len(t))
     rest = everything.take(~in_head)
     runs = _runs(rest, run)
-    left = among(runs.entity, runs.index, was_newest) | among(runs.entity, runs.index, fresh)
+    left = ~among(runs.entity, runs.index, in_tails) | among(runs.entity, runs.index, fresh)
     loaded = ~among(summaries.entity, summaries.index, unread)
     deleted = _pairs(gone)
     again = among(*deleted, runs)  # deleted by a reset, and made anew
@@ -104,12 +107,17 @@ def tail_groups(tails: Cells, run: int) -> Ints:
     return starts_of(codes(tails.entity, tails.index // run))
 
 
-def _newest_run(panes: Cells, run: int, n: int) -> Ints:
+def _of_head(runs: Cells, in_tails: Cells, n: int) -> Bools:
+    """Which panes stay in the head, given the run of each (sorted): those of their entity's newest run, and those of
+    short ones without a tail record. `n`: how many entities."""
+    starts = starts_of(codes(runs.entity, runs.index))
+    entity, index = runs.entity[starts], runs.index[starts]
+    count = np.diff(starts, append=len(runs))
     newest = np.full(n, LOWEST)
-    if len(panes):
-        last = np.append(starts_of(panes.entity)[1:], len(panes)) - 1
-        newest[panes.entity[last]] = panes.index[last] // run
-    return newest
+    newest[entity] = index  # the last one stays
+    kept = index == newest[entity]
+    kept |= (count <= SHORT) & ~among(entity, index, in_tails)
+    return np.repeat(kept, count)
 
 
 def _cut(level: Level, entity: Ints, run: Ints, t: Ints) -> Bools:

@@ -12,6 +12,7 @@ from headrace.durations import HOUR, MINUTE
 from headrace.errors import StateError
 from headrace.panes import REPUBLISH, Update, ViewCore
 from headrace.panes.levels import RUN
+from headrace.panes.runs import SHORT
 from headrace.plan import ViewPlan, plan_view
 from tests.panes.harness import timers, timers_of
 
@@ -96,6 +97,31 @@ def test_a_late_event_writes_its_run_and_the_head() -> None:
     update = step(("a", 20 * MINUTE, 100), clock=60 * MINUTE - 1)
     assert update.online["x"].to_list() == [160]
     assert sorted(k[:1] for k in update.partitions[0].keys) == [b"h", b"t"]
+
+
+def test_a_run_of_few_panes_is_in_the_head_until_a_late_event_makes_it_longer() -> None:
+    step = Stepper(plan({"x": hr.sum("x", over="1h")}), clock="event")
+    for minute in (0, SHORT - 1, 20, 40):
+        step(("a", minute * MINUTE, 1), clock=minute * MINUTE)
+    assert [key[:1] for key in step.state] == [b"h"]
+    late = [("a", minute * MINUTE, 1) for minute in range(SHORT, SHORT + 2)]
+    assert step(*late, clock=41 * MINUTE).online["x"].to_list() == [6]
+    assert sorted(key[:1] for key in step.state) == [b"h", b"t"]
+    step.reads.clear()
+    assert step(("a", 61 * MINUTE, 1), clock=61 * MINUTE).online["x"].to_list() == [7 - SHORT]
+    assert len(step.reads) == 2  # the window begins within the long run
+    assert step(("a", 81 * MINUTE, 1), clock=81 * MINUTE).online["x"].to_list() == [3]
+    assert [key[:1] for key in step.state] == [b"h"]
+
+
+def test_a_record_that_has_become_short_stays_a_record() -> None:
+    step = Stepper(plan({"x": hr.sum("x", over="1h")}), clock="event")
+    for minute in (*range(RUN), 20):
+        step(("a", minute * MINUTE, 1), clock=minute * MINUTE)
+    at = 60 + RUN - 2  # one pane of the run is left
+    for late, expected in ((30, 3), (RUN - 1, 4)):
+        assert step(("a", late * MINUTE, 1), clock=at * MINUTE).online["x"].to_list() == [expected]
+        assert sorted(key[:1] for key in step.state) == [b"h", b"t"]
 
 
 def test_an_event_too_late_for_every_window_is_counted_and_leaves_no_state() -> None:

@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from headrace.plan import plan_view
-from tests.oracle import Entity, record, select, without_copies
+from tests.oracle import Entity, record, remembered, select, without_copies
 from tests.panes.harness import Engine
 from tests.panes.random_views import CASES, SECOND, VALUES, frame, streams, views
 
@@ -59,6 +59,7 @@ def run_both(view: Any, stream: list[dict[str, Any]], clock: Any, data: st.DataO
         for ev in counted:
             recorded[ev["e"] % 2] = max(recorded[ev["e"] % 2], record(ev))
         arrived += [{**ev, "place": ev["e"] % 2} for ev in counted]
+        assume(remembered(arrived, view.source.dedup, lateness))
         several = without_copies(arrived, view.source.dedup)
         counted = [ev for ev in several if ev["order"] >= at - size]
         for key in {str(ev["e"]) for ev in counted} | set(entities):
