@@ -47,6 +47,9 @@ TAGGED = parse_schema(
         "fields": [*SCHEMA.raw["fields"], {"name": "tags", "type": {"type": "array", "items": "string"}}],
     }
 )
+PADDED = parse_schema(
+    {**SCHEMA.raw, "fields": [*SCHEMA.raw["fields"], {"name": "pad", "type": "string", "default": ""}]}
+)
 START = 1_699_999_980_000
 
 
@@ -104,13 +107,14 @@ def main(n: int) -> None:
     bare = encode_many(SCHEMA, frame)
     framed = [b"\0\0\0\0\1" + v for v in bare]
     two = [b"\0\0\0\0" + bytes([1 + i % 2]) + v for i, v in enumerate(bare)]
+    wider = [b"\0\0\0\0\2" + v + b"\4ab" if i % 2 else framed[i] for i, v in enumerate(bare)]
     keys = [u.encode() for u in frame["user_id"]]
     stamps = frame["ts"].to_list()
     rows = frame.to_dicts()
     tagged = encode_many(
         TAGGED, frame.with_columns(tags=pl.Series([["a", "bb", "ccc"][: k % 4] for k in range(n)]))
     )
-    headers = [("trace", b"0123456789abcdef"), ("source", b"bench")]
+    headers = [(f"trace-{k}", b"0123456789abcdef") for k in range(2)]
 
     def records(values: Sequence[bytes | None], **more: object) -> list[Record]:
         return [
@@ -123,6 +127,7 @@ def main(n: int) -> None:
 
     avro = SourceDecoder(SCHEMA)
     registry = SourceDecoder(SCHEMA, framing="registry", resolve=lambda _: SCHEMA)
+    writers = SourceDecoder(SCHEMA, framing="registry", resolve=lambda i: PADDED if i == 2 else SCHEMA)
     shapes: list[tuple[str, SourceDecoder, list[Record], str]] = [
         ("plain", avro, records(bare), "none"),
         *((codec, avro, records(bare), codec) for codec in ("lz4", "zstd", "snappy", "gzip")),
@@ -130,6 +135,8 @@ def main(n: int) -> None:
         ("two headers", avro, records(bare, headers=headers), "none"),
         ("registry framing", registry, records(framed), "none"),
         ("two schema ids", registry, records(two), "none"),
+        ("two writer schemas", writers, records(wider), "none"),
+        ("two, 1% bad", writers, records(poisoned(wider, 100)), "none"),
         ("1% tombstones", avro, records([None if i % 100 == 0 else v for i, v in enumerate(bare)]), "none"),
         ("1 bad record", avro, records(poisoned(bare, n)), "none"),
         ("1% bad records", avro, records(poisoned(bare, 100)), "none"),

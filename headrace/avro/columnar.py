@@ -8,6 +8,7 @@ refuses. Both give carriers, which `resolution` turns into columns. A bad datum 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from headrace.avro.extent import accounts_for
 from headrace.avro.flat_kernel import FLAT_WALK
 from headrace.avro.marks import Marks
 from headrace.avro.nodes import Record
-from headrace.avro.resolution import resolve_columns
+from headrace.avro.resolution import Column, resolve_columns
 from headrace.avro.varints import I8
 from headrace.avro.walk import Walk
 
@@ -67,23 +68,7 @@ class ColumnarDecoder:
             self._walks = 0 if walked.fault.any() else self._walks or _WALKS_AFTER_A_FALSE_ALARM
             for i, message in enumerate(walked.messages):
                 marks.mark(walked.fault == i + 1, None, "decode", message)
-        good = marks.good
-        if good is not None:  # a bad datum's carriers mean nothing: no column sees them
-            kept = np.flatnonzero(good)
-            inner = Marks(len(kept))
-            frame = self._convert(carriers.filter(pl.Series(good)), inner)
-            bad = sorted(
-                [*marks.bad(), *((int(kept[i]), reason, detail) for i, reason, detail in inner.bad())]
-            )
-            fine = inner.good
-            return Columns(frame, kept if fine is None else kept[fine], bad)
-        frame = self._convert(carriers, marks)
-        fine = marks.good
-        return Columns(frame, np.arange(n) if fine is None else np.flatnonzero(fine), list(marks.bad()))
-
-    def _convert(self, carriers: pl.DataFrame, marks: Marks) -> pl.DataFrame:
-        frame = pl.DataFrame([column(carriers, marks) for column in self.columns.values()])
-        return frame if marks.good is None else frame.filter(pl.Series(marks.good))
+        return converted(carriers, marks, list(self.columns.values()))
 
     def quickly(self, body: memoryview, start: I8, end: I8) -> pl.DataFrame | None:
         """The carriers by the quick way; None if it refuses, does not exist or is not the better one."""
@@ -102,3 +87,24 @@ class ColumnarDecoder:
             return None
         data = np.frombuffer(body, np.uint8)
         return frame if accounts_for(self.writer, frame, data, start, end) else None
+
+
+def converted(carriers: pl.DataFrame, marks: Marks, columns: Sequence[Column]) -> Columns:
+    """The columns of carriers, without the rows that are marked already or that a column marks."""
+    good = marks.good
+    if good is None:
+        frame = _converted(carriers, marks, columns)
+        fine = marks.good
+        good_rows = np.arange(carriers.height) if fine is None else np.flatnonzero(fine)
+        return Columns(frame, good_rows, list(marks.bad()))
+    kept = np.flatnonzero(good)  # a bad datum's carriers mean nothing: no column sees them
+    inner = Marks(len(kept))
+    frame = _converted(carriers.filter(pl.Series(good)), inner, columns)
+    bad = sorted([*marks.bad(), *((int(kept[i]), reason, detail) for i, reason, detail in inner.bad())])
+    fine = inner.good
+    return Columns(frame, kept if fine is None else kept[fine], bad)
+
+
+def _converted(carriers: pl.DataFrame, marks: Marks, columns: Sequence[Column]) -> pl.DataFrame:
+    frame = pl.DataFrame([column(carriers, marks) for column in columns])
+    return frame if marks.good is None else frame.filter(pl.Series(marks.good))

@@ -15,21 +15,29 @@ VARINT, BYTES, TEXT, FIXED, BOOLEAN, WIDE4, WIDE8 = range(7)
 """Kinds of a field: int, long or enum; bytes; string; fixed; boolean; float; double."""
 
 SHORT, LONG_VARINT, NEGATIVE, NO_BRANCH, NO_BOOLEAN, NO_SYMBOL, NOT_UTF8 = range(1, 8)
-"""Faults. A row's is eight times its field's index, plus one of these."""
-
-NOTHING = -1
+"""Faults. A datum's is eight times its field's row, all writers' programs counted through, plus one of these."""
 
 
 def flat_walk(
-    data: Any, at: Any, end: Any, program: Any, numbers: Any, views: Any, there: Any, fault: Any
+    data: Any,
+    at: Any,
+    end: Any,
+    writer: Any,
+    program: Any,
+    count: Any,
+    numbers: Any,
+    views: Any,
+    there: Any,
+    fault: Any,
 ) -> int:
     """Read one run of fields at `at[i]`, up to `end[i]`, of every datum i; gives the number of faulty ones.
 
-    `program`, a row a field: its kind; the size of a fixed or the count of an enum's symbols (else 0); the index of
-    its null branch (-1: no union); its row in `numbers` or, for bytes, text and fixed, in `views`; its row in
-    `there`, or -1. `numbers` receives integers, or the bits of floats. `views` receives Arrow's binary views into
-    `data` (two words each: length and the first four bytes, then either eight more or buffer 0 and the position).
-    `at` moves behind the run, or to the end of a faulty datum. Outputs come zeroed.
+    `program[w]` and its length `count[w]`, for datums i whose `writer[i]` is w, a row a field: its kind; the size of a
+    fixed or the count of an enum's symbols (else 0); the index of its null branch (-1: no union); its row in `numbers`
+    or, for bytes, text and fixed, in `views`; its row in `there`, or -1. `numbers` receives integers, or the bits of
+    floats. `views` receives Arrow's binary views into `data` (two words each: length and the first four bytes, then
+    either eight more or buffer 0 and the position). `at` moves behind the run, or to the end of a faulty datum.
+    Outputs come zeroed.
     """
     faulty = 0
     size = len(data)
@@ -37,11 +45,12 @@ def flat_walk(
         p = at[i]
         stop = min(end[i], size)
         wrong = 0
-        for field in range(len(program)):
-            kind = program[field, 0]
-            bound = program[field, 1]
-            null = program[field, 2]
-            out = program[field, 3]
+        w = writer[i]
+        for field in range(count[w]):
+            kind = program[w, field, 0]
+            bound = program[w, field, 1]
+            null = program[w, field, 2]
+            out = program[w, field, 3]
             if null >= 0:
                 if p >= stop:
                     wrong = SHORT
@@ -50,7 +59,7 @@ def flat_walk(
                     continue
                 elif data[p] == 2 * (1 - null):
                     p += 1
-                    there[program[field, 4], i] = 1
+                    there[program[w, field, 4], i] = 1
                 else:  # a tag in more than one byte is possible, if odd: its value decides
                     raw = np.uint64(0)
                     shift = np.uint64(0)
@@ -70,7 +79,7 @@ def flat_walk(
                         if raw == np.uint64(2 * null):
                             continue
                         if raw == np.uint64(2 * (1 - null)):
-                            there[program[field, 4], i] = 1
+                            there[program[w, field, 4], i] = 1
                         else:
                             wrong = NO_BRANCH
             value = np.int64(bound)  # a fixed's length is known
@@ -172,7 +181,7 @@ def flat_walk(
                         numbers[out, i] = np.int64(bits)
                         p += width
             if wrong != 0:
-                fault[i] = 8 * field + wrong
+                fault[i] = 8 * (w * program.shape[1] + field) + wrong
                 faulty += 1
                 p = stop
                 break
@@ -181,8 +190,8 @@ def flat_walk(
 
 
 _SIGNATURE = (
-    "int64(Array(uint8, 1, 'C', readonly=True), int64[::1], int64[::1], int64[:, ::1], int64[:, ::1], "
-    "uint64[:, ::1], uint8[:, ::1], int64[::1])"
+    "int64(Array(uint8, 1, 'C', readonly=True), int64[::1], int64[::1], uint8[::1], int64[:, :, ::1], int64[::1], "
+    "int64[:, ::1], uint64[:, ::1], uint8[:, ::1], int64[::1])"
 )
 
 FLAT_WALK = Native(flat_walk, _SIGNATURE)

@@ -69,6 +69,12 @@ def _column(field: Field, source: Field | pl.Series, convert: Convert | None) ->
     return lambda frame, marks: convert(frame[there], marks, None).alias(name)
 
 
+def written_as(field: Field, writer: Record) -> Field | None:
+    """The writer's field that a reader's is read from, by its name or an alias."""
+    written = {f.name: f for f in writer.fields}
+    return next((written[n] for n in (field.name, *field.aliases) if n in written), None)
+
+
 class _Resolver:
     def __init__(self, default: Default) -> None:
         self.default = default
@@ -102,8 +108,7 @@ class _Resolver:
     def source(self, field: Field, writer: Record, path: str) -> tuple[Field | pl.Series, Convert | None]:
         """Where a reader's field comes from: the writer's field of its name or an alias, else its default."""
         inner = f"{path}.{field.name}" if path else field.name
-        written = {f.name: f for f in writer.fields}
-        there = next((written[n] for n in (field.name, *field.aliases) if n in written), None)
+        there = written_as(field, writer)
         if there is not None:
             return there, self.resolve(there.node, field.node, inner)
         if field.default is MISSING:

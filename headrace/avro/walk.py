@@ -24,6 +24,9 @@ from headrace.avro.varints import I8, U1, Mask
 MOST_EMPTY_ITEMS = 65_536
 """Items of an array that take no bytes: a bound where the datum's length gives none."""
 
+TOO_SHORT = "the datum is shorter than its schema says"
+LEFT_OVER = "bytes are left over behind the last field"
+
 _WIDTHS = {"boolean": ("u1", 1), "float": ("<f4", 4), "double": ("<f8", 8)}
 
 
@@ -63,8 +66,8 @@ class Walk:
         walker = _Walker(body, len(start), self.parts, self.native)
         rows = np.arange(len(start))
         columns, at = walker.members(self.record, rows, start.copy(), end, "")
-        walker.fail(rows, at > end, "", "the datum is shorter than its schema says")
-        walker.fail(rows, at < end, "", "bytes are left over behind the last field")
+        walker.fail(rows, at > end, "", TOO_SHORT)
+        walker.fail(rows, at < end, "", LEFT_OVER)
         return Walked(pl.DataFrame(columns), walker.fault, walker.messages)
 
 
@@ -88,7 +91,7 @@ class _Walker:
         hit = rows[bad]
         hit = hit[self.fault[hit] == 0]
         if len(hit):
-            self.messages.append(f"field `{path}`: {text}" if path else text)
+            self.messages.append(fault_in(path, text))
             self.fault[hit] = len(self.messages)
 
     def varint(self, rows: I8, at: I8, end: I8, path: str) -> tuple[I8, I8]:
@@ -245,6 +248,11 @@ class _Walker:
         many = (n < 0) | (n > (end - at) // least if least else n > MOST_EMPTY_ITEMS)
         self.fail(rows, many, path, "more items than its bytes can hold")
         return np.where(many, 0, n), np.where(many, end, at)
+
+
+def fault_in(path: str, text: str) -> str:
+    """What is wrong with a datum: at the field `path`, or, where that is empty, with all of it."""
+    return f"field `{path}`: {text}" if path else text
 
 
 def _parts(record: Record) -> tuple[Run | Field, ...]:

@@ -1,8 +1,8 @@
 """`SourceDecoder`: raw record batches of a source's topics to columns and dead letters.
 
-Three steps for every shape of batch: *frame* finds the records, *columns* decodes the values of each schema id
-together, and only what that refuses is walked to *locate* the bad ones. Knows no event time and no view; raises
-nothing for a bad record.
+Three steps for every shape of batch: *frame* finds the records, *columns* decodes the values of all schema ids at
+once, or of each at once, and only what that refuses is walked to *locate* the bad ones. Knows no event time and no
+view; raises nothing for a bad record.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-import polars as pl
 
-from headrace.avro.columnar import ColumnarDecoder, Columns
+from headrace.avro.columnar import ColumnarDecoder
 from headrace.avro.flat_kernel import FLAT_WALK
 from headrace.avro.resolution import SchemaMismatchError
 from headrace.avro.schema import AvroSchema
-from headrace.avro.varints import I8, Mask
+from headrace.avro.together import Together
+from headrace.avro.varints import I8
 from headrace.errors import SchemaError, UnavailableError, UsageError
 from headrace.types import DataType
 from headrace.wire.batches import RecordBatches
-from headrace.wire.decoded import OFFSET, PARTITION, ROW, TIMESTAMP, DeadRecord, Decoded
+from headrace.wire.decoded import Decoded
 from headrace.wire.frames import TOMBSTONE, UNFRAMED, Frames, frame
+from headrace.wire.groups import Found, Groups
 from headrace.wire.json_columns import JsonDecoder
 from headrace.wire.kernel import WALK
 
@@ -71,10 +72,14 @@ class SourceDecoder:
         self._format = format
         self._resolve = resolve
         self._decoders: dict[int, ColumnarDecoder | JsonDecoder | SchemaMismatchError] = {}
+        self._together: Together | None = None
         if format == "json":
             self._decoders[_BARE] = JsonDecoder(schema)
-        elif framing == "none" and isinstance(schema, AvroSchema):
-            self._decoders[_BARE] = ColumnarDecoder(schema.root, schema.root)
+        elif isinstance(schema, AvroSchema):
+            if framing == "none":
+                self._decoders[_BARE] = ColumnarDecoder(schema.root, schema.root)
+            else:
+                self._together = Together(schema.root)
 
     def decode(self, batches: Sequence[RecordBatches]) -> Decoded:
         """Decode what is at or above each batch's `start`.
@@ -83,7 +88,7 @@ class SourceDecoder:
         and CorruptRecordError if a batch is not a list of records.
         """
         frames = frame(batches)
-        groups = _Groups(self, frames)
+        groups = Groups(frames, self.decoder)
         groups.trim(batches)
         ids = self._ids(frames)
         tombstones = groups.set_aside(ids == TOMBSTONE)
@@ -93,16 +98,15 @@ class SourceDecoder:
             limit = f"expected a value of at most {self.max_record_bytes} bytes, got "
             groups.refuse(over, "too_large", lambda f, row: f"{limit}{int(f.value_length[row])}")
         skip = _MAGIC if self.framing == "registry" else 0
-        for schema_id, rows in groups.by_id(ids):
-            groups.decode(schema_id, rows, skip)
-        return groups.finish(batches, tombstones)
+        groups.decode(ids, skip, self._together)
+        return groups.finish(batches, tombstones, self.columns)
 
     def _ids(self, frames: Frames) -> I8:
         if self.framing == "registry":
             return frames.schema_ids()
         return np.where(frames.value_length < 0, TOMBSTONE, _BARE)
 
-    def decoder(self, schema_id: int) -> ColumnarDecoder | JsonDecoder | SchemaMismatchError | KeyError:
+    def decoder(self, schema_id: int) -> Found:
         """What decodes the values of an id; the error that all of them are dead letters of; UnavailableError raised."""
         if self._format == "json":
             return self._decoders[_BARE]
@@ -124,87 +128,6 @@ class SourceDecoder:
             made = SchemaMismatchError(f"schema id {schema_id}: {error}")
         self._decoders[schema_id] = made
         return made
-
-
-class _Groups:
-    """One call's work: rows by schema id, decoded group by group, then put in order."""
-
-    def __init__(self, decoder: SourceDecoder, frames: Frames) -> None:
-        self.decoder = decoder
-        self.frames = frames
-        self.wanted: Mask = np.ones(len(frames), np.bool_)
-        self.parts: list[tuple[I8, pl.DataFrame]] = []
-        self.dead: list[tuple[int, str, str]] = []
-
-    def trim(self, batches: Sequence[RecordBatches]) -> None:
-        """Drop what lies below each batch's start."""
-        if any(s.batches and s.batches[0].base < s.start for s in batches):
-            starts = np.array([s.start for s in batches], np.int64)
-            self.wanted = self.frames.offset >= starts[self.frames.source]
-
-    def set_aside(self, mask: Mask) -> int:
-        """Take rows out, and count them."""
-        if not mask.any():
-            return 0
-        n = int((mask & self.wanted).sum())
-        self.wanted = self.wanted & ~mask
-        return n
-
-    def refuse(self, mask: Mask, reason: str, detail: Callable[[Frames, int], str]) -> None:
-        """Make rows dead letters."""
-        if mask.any():
-            rows = np.flatnonzero(mask & self.wanted).tolist()
-            self.dead += [(row, reason, detail(self.frames, row)) for row in rows]
-            self.wanted = self.wanted & ~mask
-
-    def by_id(self, ids: I8) -> list[tuple[int, I8]]:
-        """The rows of each id, in the order of ids."""
-        rows = np.flatnonzero(self.wanted)
-        if not len(rows):
-            return []
-        there = ids[rows]
-        if (there == there[0]).all():
-            return [(int(there[0]), rows)]
-        return [(int(i), rows[there == i]) for i in np.unique(there).tolist()]
-
-    def decode(self, schema_id: int, rows: I8, skip: int) -> None:
-        found = self.decoder.decoder(schema_id)
-        if isinstance(found, KeyError):
-            detail = f"schema id {schema_id} is not in the registry"
-            self.dead += [(row, "schema_unknown", detail) for row in rows.tolist()]
-            return
-        if isinstance(found, SchemaMismatchError):
-            detail = f"schema id {schema_id}: {found}"
-            self.dead += [(row, "schema_mismatch", detail) for row in rows.tolist()]
-            return
-        start = self.frames.value_at[rows]
-        columns: Columns = found.decode(
-            self.frames.body, start + skip, start + self.frames.value_length[rows]
-        )
-        self.parts.append((rows[columns.good], columns.frame))
-        self.dead += [(int(rows[i]), reason, detail) for i, reason, detail in columns.bad]
-
-    def finish(self, batches: Sequence[RecordBatches], tombstones: int) -> Decoded:
-        dtypes = {name: type_.polars for name, type_ in self.decoder.columns.items()}
-        rows = np.concatenate([r for r, _ in self.parts]) if self.parts else np.zeros(0, np.int64)
-        frame = pl.concat([p for _, p in self.parts]) if self.parts else pl.DataFrame(schema=dtypes)
-        if len(self.parts) > 1:
-            order = np.argsort(rows, kind="stable")
-            rows, frame = rows[order], frame[order]
-        f = self.frames
-        partitions = np.array([s.partition for s in batches], np.int32)
-        everything = len(rows) == len(f)
-        frame = frame.with_columns(
-            pl.Series(PARTITION, partitions[f.source if everything else f.source[rows]], pl.Int32),
-            pl.Series(OFFSET, f.offset if everything else f.offset[rows]),
-            pl.Series(TIMESTAMP, (f.timestamp if everything else f.timestamp[rows]) * 1_000),
-            pl.Series(ROW, rows.astype(np.uint32)),
-        )
-        decoded = Decoded(frame, [], tombstones, batches, f, rows)
-        dead: list[DeadRecord] = decoded.dead
-        if self.dead:
-            dead += decoded.dead_letters(sorted(self.dead))
-        return decoded
 
 
 def _unframed(frames: Frames, row: int) -> str:

@@ -84,6 +84,23 @@ def _types(draw: st.DrawFn, names: Any, depth: int, in_union: bool = False) -> J
     return (["null"] if draw(st.booleans()) else []) + branches
 
 
+@st.composite
+def flat_fields(draw: st.DrawFn) -> list[Json]:
+    """One to five fields without arrays, maps and unions of several; an optional one has the default null."""
+    names = iter(range(1_000))
+    fields = []
+    for i in range(draw(st.integers(1, 5))):
+        field: dict[str, Json] = {"name": f"f{i}", "type": draw(_types(names, depth=0))}
+        match draw(st.sampled_from(["bare", "optional", "record"])):
+            case "optional" if field["type"] != "null":
+                field |= {"type": draw(st.permutations(["null", field["type"]])), "default": None}
+            case "record":
+                member = {"name": "m", "type": field["type"]}
+                field["type"] = {"type": "record", "name": f"R{next(names)}", "fields": [member]}
+        fields.append(field)
+    return fields
+
+
 def branch_name(schema: Json) -> str:
     if isinstance(schema, str):
         return schema

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from headrace.avro import AvroSchema, encode, encode_framed, parse_schema
+from headrace.avro.together import Together
 from headrace.errors import UnavailableError, UsageError
 from headrace.wire import Decoded, Record, RecordBatches, SourceDecoder, batch_bytes, record_batches
 
@@ -213,6 +214,59 @@ def test_records_of_several_schemas_keep_their_order() -> None:
     assert decoded.frame["_offset"].to_list() == list(range(50))
     decoder.decode([record_batches(records)])
     assert registry.asked == [1, 2]
+
+
+@pytest.mark.parametrize("n", [40, 4_000], ids=["few", "many"])
+@pytest.mark.parametrize("one_pass", [True, False], ids=["together", "apart"])
+def test_schemas_may_be_mixed_with_whatever_is_bad(
+    n: int, one_pass: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wider = parse_schema(
+        {"type": "record", "name": "P", "fields": [*FIELDS, {"name": "pad", "type": "string"}]}
+    )
+    tags = {"name": "tags", "type": {"type": "array", "items": "int"}}
+    listed = parse_schema({"type": "record", "name": "P", "fields": [*FIELDS[:2], tags]})
+    other = parse_schema({"type": "record", "name": "P", "fields": [{"name": "user", "type": "int"}]})
+    registry = Registry({1: SCHEMA, 2: wider, 3: OLD, 4: listed, 5: other})
+    if not one_pass:
+        monkeypatch.setattr(Together, "decode", lambda *_: None)
+    records: list[Record] = []
+    good: dict[int, dict[str, Any]] = {}
+    bad: dict[int, tuple[str, str]] = {}
+    for i in range(n):
+        event = payment(i)
+        kind = i % 8
+        short = {k: event[k] for k in OLD.columns}
+        if kind == 0:
+            value = encode_framed(1, SCHEMA, event)
+            good[i] = event
+        elif kind in (1, 7):
+            value = encode_framed(2, wider, event | {"pad": "x" * (i % 20)})
+            good[i] = event
+        elif kind == 2:
+            value = encode_framed(3, OLD, short)
+            good[i] = event | {"note": None}
+        elif kind == 3:
+            value = encode_framed(4, listed, short | {"tags": [i]})
+            good[i] = event | {"note": None}
+        elif kind == 4:
+            value = encode_framed(5, other, {"user": i})
+            detail = "schema id 5: field `user`: written as int, which cannot be read as string"
+            bad[i] = ("schema_mismatch", detail)
+        elif kind == 5:
+            value = encode_framed(2, wider, event | {"pad": ""}) + b"!"
+            bad[i] = ("decode", "bytes are left over behind the last field")
+        else:
+            value = encode_framed(9, SCHEMA, event)
+            bad[i] = ("schema_unknown", "schema id 9 is not in the registry")
+        records.append(Record(value))
+    decoded = framed(registry).decode([record_batches(records, start=3)])
+    assert dict(zip(decoded.frame["_offset"], rows(decoded), strict=True)) == {
+        i: row for i, row in good.items() if i >= 3
+    }
+    assert decoded.frame["_offset"].is_sorted()
+    assert decoded.frame["_row"].to_list() == decoded.frame["_offset"].to_list()
+    assert [(d.offset, d.reason, d.detail) for d in decoded.dead] == [(i, *why) for i, why in bad.items()]
 
 
 def test_an_id_that_the_registry_does_not_know_is_schema_unknown_until_it_does() -> None:
