@@ -1,46 +1,36 @@
 """How fast a changelog becomes a state folder: the restore of one partition, on one core, from a real broker.
 
 The records are those of a view: heads and runs of panes as `bench.panes` makes them, in flushes of a transaction each
-with their markers. The time is the process's own CPU (RocksDB's background threads included) and the wall's; the heap
-is a worker's (`app.tuning`), and the machine code for framing is loaded before.
+with their markers. It is restored by a process of its own (`bench.restoring`), which is tuned as a worker is
+(`app.tuning`): the time is that process's CPU (RocksDB's background threads included) and the wall's, from the first
+request on; the machine code for framing is loaded before.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
+import json
+import subprocess
+import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 from aiokafka import TopicPartition
 
-from app.tuning import tune
-from bench.machine import ENGINE
-from bench.measuring import pin
 from bench.panes import flushes, plan
+from bench.process import ROOT, compiled
+from bench.restoring import FINGERPRINT, Taken, digest
 from headrace.panes import ViewCore
 from headrace.panes.heads import entity_of
 from headrace.plan import ViewPlan
-from headrace.wire import warm
-from tables.cache import RecordCache
-from tables.kafka.changelog import ChangelogReader
 from tables.kafka.outputs import Outputs, Records, built, record
 from tables.kafka.producer import TransactionalProducer
-from tables.kafka.raw import install
 from tables.kafka.topics import CHANGELOG, Topics
 from tables.marker import KEY, Marker
-from tables.store import StateStore
-from tables.table import TablePartition
 from tests.stack.whole import Addresses
-
-FINGERPRINT = "bench"
-
 
 ENTITIES, PANES, FULL = 1_000_000, 10, "ten panes"
 """A million entities of ten panes: what was asked for."""
@@ -91,17 +81,13 @@ def asked(r: Rate) -> str:
 
 def run(addresses: Addresses, windows: int, count: int = 12) -> Rate:
     """Fill a changelog with `count` flushes of a view with so many windows, and restore it."""
-    install()
-    view = plan(windows)
     title = f"{windows} window{'s' if windows > 1 else ''}, {count} flushes of 100,000 events"
-    return asyncio.run(_run(addresses.kafka, view, title, flushes(view, "uniform", count)))
+    return _run(addresses.kafka, windows, title, lambda view: flushes(view, "uniform", count))
 
 
 def full(addresses: Addresses, entities: int = ENTITIES) -> Rate:
     """Fill a changelog with so many entities, each with PANES panes of a rolling hour, and restore it."""
-    install()
-    view = plan(2)
-    return asyncio.run(_run(addresses.kafka, view, FULL, full_panes(view, entities)))
+    return _run(addresses.kafka, 2, FULL, lambda view: full_panes(view, entities))
 
 
 def full_panes(view: ViewPlan, entities: int) -> Iterator[tuple[pl.DataFrame, int]]:
@@ -124,48 +110,35 @@ def full_panes(view: ViewPlan, entities: int) -> Iterator[tuple[pl.DataFrame, in
         yield rows, begin + 60_000_000 * PANES
 
 
-async def _run(
-    bootstrap: str | None, view: ViewPlan, title: str, given: Iterable[tuple[pl.DataFrame, int]]
+def _run(
+    bootstrap: str | None,
+    windows: int,
+    title: str,
+    given: Callable[[ViewPlan], Iterable[tuple[pl.DataFrame, int]]],
 ) -> Rate:
     assert bootstrap is not None
-    tune(1)
-    warm()
-    core = ViewCore(view, clock="event")
+    view = plan(windows)
     topic = f"restore{time.time_ns()}"
     topics = Topics({"bootstrap.servers": bootstrap, "log_level": 0}, embedded=False)
     topics.ensure({topic: (1, CHANGELOG)})
-    options: dict[str, object] = {"bootstrap_servers": [bootstrap]}
-    expected, count = await _fill(options, topic, core, given)
-    with tempfile.TemporaryDirectory() as folder, _on_a_core_of_its_own():
-        store = StateStore(Path(folder), "bench", changelogged=True)
-        table = TablePartition(store, RecordCache(1 << 20), "w@1", 0, topic, FINGERPRINT)
-        reader = ChangelogReader(options)
-        cpu, wall = time.process_time(), time.perf_counter()
-        restored = await reader.restore(table, core.timers_of)
-        rate = Rate(
-            title,
-            sum(entity_of(key) is not None for key in expected),
-            restored.records,
-            restored.nbytes,
-            time.process_time() - cpu,
-            time.perf_counter() - wall,
-        )
-        assert table.marker.sequence == count, table.marker
-        found = dict(table.entities(1 << 30))
-        assert found == expected, (len(found), len(expected))
-        store.close()
-    return rate
+    core = ViewCore(view, clock="event")
+    expected, count = asyncio.run(_fill({"bootstrap_servers": [bootstrap]}, topic, core, given(view)))
+    taken = _restored(bootstrap, topic, windows)
+    assert (taken.sequence, taken.digest) == (count, digest(expected)), taken
+    entities = sum(entity_of(key) is not None for key in expected)
+    return Rate(title, entities, taken.records, taken.nbytes, taken.cpu, taken.wall)
 
 
-@contextmanager
-def _on_a_core_of_its_own() -> Iterator[None]:
-    """All threads of this process, and those that it starts, on the engine's core: the broker has the other."""
-    before = os.sched_getaffinity(0)
-    pin(os.getpid(), {ENGINE})
-    try:
-        yield
-    finally:
-        pin(os.getpid(), before)
+def _restored(bootstrap: str, topic: str, windows: int) -> Taken:
+    """What a process that does nothing else took."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.restoring", bootstrap, topic, str(windows)],
+        env=compiled(),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return Taken(**json.loads(done.stdout))
 
 
 async def _fill(

@@ -18,6 +18,7 @@ from tables import marker as markers
 from tables.cache import RecordCache
 from tables.kafka.outputs import Records, record
 from tables.marker import Marker
+from tables.pieces import Pieces
 from tables.store import MARKER, STATE, TIMER, Batch, StateStore, partition_prefix, state_keys
 from tables.timers import count_of, instant_of, records, timers
 
@@ -227,7 +228,7 @@ class TablePartition:
         due, waiting = records(self._prefix + TIMER, asked, self._store.unique)
         # In key order, which is that of the spaces.
         keys = [self._prefix + MARKER, *state_keys(self._prefix, changed["key"]), *due]
-        values = [marker.encode(), *changed["value"].to_list(), *waiting]
+        values = Pieces(pl.concat([_column([marker.encode()]), changed["value"], _column(waiting)]))
         if len(keys) >= MANY:
             self._store.load(keys, values)
         else:
@@ -259,3 +260,7 @@ class TablePartition:
         """The marker that follows the last computed one."""
         base = self.computed
         return replace(base, sequence=base.sequence + 1, **changes)  # type: ignore[arg-type]
+
+
+def _column(values: Sequence[bytes]) -> pl.Series:
+    return pl.Series("value", values, pl.Binary)

@@ -29,7 +29,8 @@ from headrace.types import DataType, from_arrow
 
 log = logging.getLogger("headrace.history")
 
-TARGET_FILE_SIZE = 128 << 20
+TARGET_FILE_SIZE = 120 << 20
+"""Files are to have 64 to 128 MB: of what is put in order, a writer ends a file a few MB behind the target."""
 
 WRITER_ROWS = 128 * 1024
 

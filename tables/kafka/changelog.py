@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiokafka.errors as kafka_errors
+import numpy as np
 import polars as pl
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -19,7 +20,7 @@ from headrace.errors import StateError, UnavailableError
 from headrace.wire import RecordBatches
 from tables import marker as markers
 from tables.kafka.raw import read_to_end
-from tables.kafka.records import key_values
+from tables.kafka.records import Keyed, key_values
 from tables.marker import Marker
 from tables.table import TablePartition
 
@@ -175,23 +176,30 @@ async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
 
 def apply(table: TablePartition, batches: RecordBatches, timers_of: TimersOf, restored: Restored) -> None:
     """Put one fetch's records into RocksDB, with the newest marker among them."""
-    frame = key_values([batches])
-    keys = frame["key"]
-    found = frame.with_row_index("at").filter(
-        pl.col("key") == pl.lit(markers.KEY), pl.col("value").is_not_null()
-    )
-    marks: list[int] = found["at"].to_list()
+    records = Keyed([batches])
+    keys = pl.DataFrame({"key": records.key})
+    is_marker = pl.col("key") == pl.lit(markers.KEY)
+    _mark(records, keys.select(is_marker.fill_null(value=False)).to_series(), restored)
+    restored.records += len(records)
+    newest = keys.select(~is_marker & pl.col("key").is_last_distinct()).to_series()
+    values = records.values(newest.arg_true().to_numpy().astype(np.int64))
+    # In key order: RocksDB takes neighbours cheaply.
+    kept = keys.filter(newest).with_columns(value=values).sort("key")
+    table.restore(kept, timers_of(kept.drop_nulls("value")), restored.marker)
+    restored.nbytes += batches.nbytes
+
+
+def _mark(records: Keyed, are_markers: pl.Series, restored: Restored) -> None:
+    """Tell `restored` of the markers among the records, and of the keys before, between and behind them."""
+    at = are_markers.arg_true().to_numpy().astype(np.int64)
+    raws = dict(zip(at.tolist(), records.values(at).to_list(), strict=True))
+    marks = [i for i, raw in raws.items() if raw is not None]
     # Only the last flush that had records is told in full; of those before it matters whether they had any.
     last = max((n for n, i in enumerate(marks) if i - (marks[n - 1] + 1 if n else 0) > 0), default=0)
     begin = 0
-    for n, (i, offset, raw) in enumerate(zip(marks, found["offset"], found["value"], strict=True)):
+    for n, i in enumerate(marks):
         told = i if n >= last else min(begin + 1, i)
-        restored.changed(keys.slice(begin, told - begin).to_list())
-        restored.marked(Marker.decode(raw), offset)
+        restored.changed(records.key.slice(begin, told - begin).to_list())
+        restored.marked(Marker.decode(raws[i]), int(records.offset[i]))
         begin = i + 1
-    restored.changed(keys.slice(begin).to_list())
-    restored.records += len(keys)
-    # The newest value of each key, in key order: a memtable takes neighbours cheaply.
-    kept = frame.filter(pl.col("key") != pl.lit(markers.KEY)).unique("key", keep="last").sort("key")
-    table.restore(kept, timers_of(kept.drop_nulls("value")), restored.marker)
-    restored.nbytes += batches.nbytes
+    restored.changed(records.key.slice(begin).to_list())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 import polars as pl
 import pytest
@@ -14,7 +15,7 @@ from tables.cache import RecordCache
 from tables.kafka.changelog import Restored, apply
 from tables.marker import KEY, Marker
 from tables.store import StateStore
-from tables.table import TablePartition
+from tables.table import MANY, TablePartition
 
 Record = tuple[bytes, bytes | None]
 
@@ -27,7 +28,7 @@ def fetched(base: int, records: Sequence[Record]) -> RecordBatches:
         producer_id=-1,
         producer_epoch=-1,
         base_sequence=-1,
-        batch_size=1 << 20,
+        batch_size=1 << 24,
     )
     for i, (key, value) in enumerate(records):
         builder.append(i, timestamp=0, key=key, value=value, headers=[])
@@ -67,4 +68,34 @@ def test_it_is_the_same_however_the_log_is_cut_into_fetches(tmp_path: Path, cuts
     assert restored.records == len(log)
     assert table.marker == Marker("f", epoch=4, sequence=6, flush_start=6, changelog=12)
     assert table.entities(10) == [(b"a", b"3"), (b"b", b"2")]
+    store.close()
+
+
+def test_a_large_fetch_leaves_the_newest_value_of_each_key(tmp_path: Path) -> None:
+    """So large that it is a file of RocksDB's: values, tombstones, markers and timers, keys in no order."""
+    random = Random(7)
+    log: list[Record] = []
+    for flush in range(8):
+        keys = random.sample(range(9 * MANY), 4 * MANY)
+        log += [
+            (b"k%06d" % key, None if random.random() < 0.2 else b"%d of %d" % (flush, key)) for key in keys
+        ]
+        log.append(mark(1, flush + 1))
+    store = StateStore(tmp_path / "state", "shop")
+    table = TablePartition(store, RecordCache(1 << 20), "spend@1", 0, "log", "f")
+    restored = Restored(table.marker, 0)
+    at = 0
+    with table.restoring():
+        for cut in (len(log) // 2, len(log)):
+            batches = fetched(at, log[at:cut])
+            apply(table, batches, lambda records: records.select("key", due=pl.lit(7)), restored)
+            at = cut
+    newest = {key: value for key, value in log if key != KEY}
+    state = {key: value for key, value in newest.items() if value is not None}
+    assert dict(table.entities(len(log))) == state
+    due = table.take_due(7, len(log))
+    assert due is not None
+    assert set(due.timers["key"].to_list()) >= state.keys()
+    assert (restored.records, table.marker.sequence, table.marker.changelog) == (len(log), 8, len(log))
+    assert restored.last_flush == [key for key, _ in log[-4 * MANY - 1 : -1]]
     store.close()
