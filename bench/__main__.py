@@ -123,7 +123,7 @@ def _memory_full(addresses: Addresses, given: argparse.Namespace) -> Result:
 
 
 def _restore(addresses: Addresses, given: argparse.Namespace) -> Result:
-    found = [restore.run(addresses, windows) for windows in (1, 3)]
+    found = [restore.run(addresses, windows, count) for windows, count in ((1, 12), (1, 60), (3, 12))]
     found.append(restore.full(addresses, int(restore.ENTITIES * given.scale)))
     return [*restore.HEAD, *(r.line for r in found)], [vars(r) for r in found]
 

@@ -121,6 +121,8 @@ def main() -> int:
         lines = run(addresses, WORKLOADS[given.workload], given.events, flames)
     print("\n".join(lines))
     if flames is not None and flames.exists():
+        title = f"{given.workload}, {given.events:,} events"  # py-spy's own is its command, with this machine's paths
+        flames.write_text(re.sub(r'(<text id="title"[^>]*>)[^<]*', rf"\g<1>{title}", flames.read_text()))
         lines += ["", f"[Flame graph](plots/{flames.name})"]
     command = f"python -m bench.profile --workload {given.workload} --events {given.events}"
     reports.write("profile", command, machine, lines, {"rows": lines})
