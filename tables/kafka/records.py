@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from headrace.avro.spans import binary
 from headrace.avro.varints import I8
 from headrace.wire import RecordBatches
 from headrace.wire.frames import frame
@@ -17,25 +16,19 @@ class Keyed:
     """The wanted records of some batches, in the order given: offsets and keys, and values of those asked for."""
 
     def __init__(self, batches: Sequence[RecordBatches]) -> None:
-        frames = frame(batches)
-        self._body, self._at, self._length = frames.body, frames.value_at, frames.value_length
-        self.offset = frames.offset
-        length = frames.key_length
-        self.key = binary(frames.body, frames.key_at, np.maximum(length, 0), length >= 0)
+        self._frames = frame(batches)
+        start = np.array([b.start for b in batches], np.int64)[self._frames.source]
+        self._rows = np.flatnonzero(self._frames.offset >= start)
+        self.offset = self._frames.offset[self._rows]
+        self.key = self._frames.keys(self._rows)
         """Binary, nulls kept."""
-        start = np.array([b.start for b in batches], np.int64)[frames.source]
-        wanted = frames.offset >= start
-        if not wanted.all():
-            self._at, self._length = self._at[wanted], self._length[wanted]
-            self.offset, self.key = self.offset[wanted], self.key.filter(pl.Series(wanted))
 
     def __len__(self) -> int:
         return len(self.offset)
 
     def values(self, rows: I8) -> pl.Series:
         """The values of ascending `rows`: Binary, nulls kept."""
-        length = self._length[rows]
-        return binary(self._body, self._at[rows], np.maximum(length, 0), length >= 0)
+        return self._frames.values(self._rows[rows])
 
 
 def key_values(batches: Sequence[RecordBatches]) -> pl.DataFrame:
