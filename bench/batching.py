@@ -2,7 +2,7 @@
 
     python bench/batching.py
 
-Keys of 20 bytes and values of 80, as a changelog has them. Wall time of a quiet process, median of 200. Needs no broker.
+Keys of 20 bytes and values of 80, as a changelog has them. Wall time, median of 200. Needs no broker.
 """
 
 from __future__ import annotations
