@@ -128,14 +128,23 @@ def compared(ours: Path, theirs: Path) -> str:
 
 
 def measured(
-    command: Sequence[str], kind: str, draw: str, engine: str, cache: str, limit: float = LIMIT
+    command: Sequence[str],
+    kind: str,
+    draw: str,
+    engine: str,
+    cache: str,
+    limit: float = LIMIT,
+    *,
+    module: bool = True,
 ) -> Measured:
-    """Run a module that prints its figures. Modules are compiled once, as they are where they were installed."""
+    """Run a module, or another command, that prints its figures. Modules are compiled once, as they are where they
+    were installed."""
     compiled = str(Path(tempfile.gettempdir()) / "headrace-bench-compiled")
     given = {n: v for n, v in os.environ.items() if n != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         environment = {**given, "PYTHONPYCACHEPREFIX": compiled}
-        child = subprocess.Popen([sys.executable, "-m", *command], stdout=out, stderr=err, env=environment)
+        whole = [sys.executable, "-m", *command] if module else list(command)
+        child = subprocess.Popen(whole, stdout=out, stderr=err, env=environment)
         begin = time.perf_counter()
         while not (over := time.perf_counter() - begin > limit):
             pid, status, use = os.wait4(child.pid, os.WNOHANG)
