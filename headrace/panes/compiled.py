@@ -1,4 +1,4 @@
-"""The compiled passes of the step, all of them: to be loaded, or once per installation compiled, at a worker's start."""
+"""The compiled passes of the step, all of them: loaded, or once per installation compiled, at a start."""
 
 from __future__ import annotations
 

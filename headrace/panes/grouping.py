@@ -117,8 +117,8 @@ def _sorted(entity: Ints, time: Ints, order: Ints, entities: int) -> Ints:
     kernel = PLACE.worth(n)
     if kernel is not None:
         at = np.empty(n, "i8")
-        wrong = kernel(entity, time, order, entities, at)
-        return np.lexsort((order, time, entity)) if wrong else at
+        moves = kernel(entity, time, order, entities, at)
+        return at if moves >= 0 else np.lexsort((order, time, entity))
     shift = n.bit_length()
     at = np.sort((entity << shift) | np.arange(n)) & (
         (1 << shift) - 1

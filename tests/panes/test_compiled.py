@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from headrace.aggregates.sums import sum_of
 from headrace.panes import warm
 from headrace.panes.compiled import KERNELS
 from headrace.panes.folding import folded
+from headrace.panes.grouping import _sorted
 from headrace.panes.grouping_kernel import PLACE
 from headrace.panes.stacks import Shape, Stack
 from headrace.types import Decimal, Float64, Int64, String
@@ -80,12 +80,19 @@ def _stack(rng: Any, columns: list[tuple[Algebra, pl.DataType]], n: int) -> Stac
 
 
 @given(data=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.integers(0, 3)), min_size=1))
-def test_rows_in_order_are_placed_by_entity_and_others_are_told(data: list[tuple[int, int, int]]) -> None:
+def test_rows_are_placed_as_a_sort_does(data: list[tuple[int, int, int]]) -> None:
     entity, time, order = (np.array(column, "i8") for column in zip(*data, strict=True))
     kernel, at = PLACE.worth(1), np.empty(len(entity), "i8")
     assert kernel is not None
-    wrong = kernel(entity, time, order, 5, at)
-    assert at.tolist() == np.argsort(entity, kind="stable").tolist()
-    placed = [data[i] for i in at]
-    in_order = all(a[0] != b[0] or a <= b for a, b in pairwise(placed))
-    assert (wrong == 0) == in_order
+    if kernel(entity, time, order, 5, at) >= 0:
+        assert at.tolist() == np.lexsort((order, time, entity)).tolist()
+    assert _sorted(entity, time, order, 5).tolist() == np.lexsort((order, time, entity)).tolist()
+
+
+def test_rows_of_one_entity_in_falling_order_are_sorted_otherwise() -> None:
+    n = 5_000
+    entity, time, order = np.zeros(n, "i8"), np.arange(n)[::-1].copy(), np.arange(n)
+    kernel = PLACE.worth(n)
+    assert kernel is not None
+    assert kernel(entity, time, order, 1, np.empty(n, "i8")) == -1
+    assert _sorted(entity, time, order, 1).tolist() == time.tolist()
