@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
+from operator import add
 
 import numpy as np
 import polars as pl
@@ -48,20 +50,15 @@ def pack(headers: Ints, sections: Sequence[Section]) -> list[bytes]:
     at = starts + width
     link = iter(links)
     for section, count in zip(sections, counts, strict=True):
-        shape = section.stack.shape
-        rows = section.stack.words
-        for _, place in shape.links():
-            rows = rows.copy() if rows is section.stack.words else rows
-            rows[:, place] = next(link)
+        shape, rows = section.stack.shape, section.stack.words
+        places = [place for _, place in shape.links()]
+        if places:
+            rows = rows.copy()
+            rows[:, places] = np.stack([next(link) for _ in places], axis=1)
         SCATTER.at_all(len(rows))(rows, section.record, section.mark, at, words)
         at = at + count * shape.words
-    ends = (starts + sizes) * 8
-    memory = words.tobytes()
-    bounds = zip((starts * 8).tolist(), ends.tolist(), strict=True)
-    if not links:
-        return [memory[a:b] for a, b in bounds]
-    tails = _tails(heap, heap_ends)
-    return [memory[a:b] + tail for (a, b), tail in zip(bounds, tails, strict=True)]
+    values = list(map(BytesIO(words).read, (sizes * 8).tolist()))  # type: ignore[arg-type]
+    return list(map(add, values, _tails(heap, heap_ends))) if links else values
 
 
 class Records:
