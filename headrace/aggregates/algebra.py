@@ -39,7 +39,7 @@ class Algebra(ABC):
 
     `identity` is a word of each column for a partial without values; its Python type (int or float) is the
     column's. `blob` is whether partials carry a value of any length besides. `folds` says how `merge` makes each word,
-    where it does so word by word and a merged partial has values if any of them had: so that compiled code can.
+    where it does so word by word: so that compiled code can.
     """
 
     type: DataType
@@ -59,7 +59,10 @@ class Algebra(ABC):
 
     @abstractmethod
     def merge(self, parts: Partials, starts: Ints) -> Partials:
-        """One partial of each group; groups are contiguous and begin at `starts` (ascending, from 0)."""
+        """One partial of each group, with a value where any of its partials has one.
+
+        Groups are contiguous and begin at `starts` (ascending, from 0).
+        """
 
     def empty(self, n: int) -> Partials:
         """`n` partials without values."""

@@ -45,8 +45,7 @@ def combined(cells: Cells, *codes: Ints) -> Cells:
     starts = starts_of(*codes)
     if len(starts) == len(cells):
         return cells
-    stack = folded(cells.stack, np.arange(len(cells)), starts)
-    return Cells(cells.entity[starts], cells.index[starts], stack)
+    return Cells(cells.entity[starts], cells.index[starts], folded(cells.stack, None, starts))
 
 
 def none_of(shape: Shape) -> Cells:

@@ -9,13 +9,13 @@ from headrace.panes.fold_kernel import FOLD
 from headrace.panes.stacks import Stack
 
 
-def folded(stack: Stack, order: Ints, starts: Ints) -> Stack:
-    """A row for each group: the rows ``order[starts[i]:starts[i + 1]]`` merged, in that order."""
+def folded(stack: Stack, order: Ints | None, starts: Ints) -> Stack:
+    """A row for each group: the rows ``order[starts[i]:starts[i + 1]]`` merged, in that order; None for as they are."""
     shape = stack.shape
-    kernel = FOLD.worth(len(order)) if len(starts) else None
+    kernel = FOLD.worth(len(stack)) if len(starts) else None
     if kernel is None:
-        taken = stack.take(order)
-        if len(starts) == len(order):
+        taken = stack if order is None else stack.take(order)
+        if len(starts) == len(taken):
             return taken
         slots = [a.merge(taken.slot(i), starts) for i, a in enumerate(shape.algebras)]
         return shape.stack(slots)
@@ -23,7 +23,7 @@ def folded(stack: Stack, order: Ints, starts: Ints) -> Stack:
     kernel(
         stack.words,
         stack.words.view("f8"),
-        order,
+        np.arange(len(stack)) if order is None else order,
         starts,
         shape.masks,
         shape.program,
@@ -33,5 +33,5 @@ def folded(stack: Stack, order: Ints, starts: Ints) -> Stack:
     out = Stack(shape, words, {})
     for i, algebra in enumerate(shape.algebras):
         if algebra.folds is None:
-            out.put(i, algebra.merge(stack.slot(i).take(order), starts))
+            out.put_values(i, algebra.merge(stack.slot(i, order), starts))
     return out

@@ -83,20 +83,29 @@ class Stack:
         """Which rows have a value in any slot."""
         return np.asarray((self.words[:, : self.shape.masks] != 0).any(axis=1), "?")
 
-    def slot(self, i: int) -> Partials:
-        """The partials of one slot; their words are views."""
-        at = self.shape.places[i]
-        words = []
+    def slot(self, i: int, rows: Ints | None = None) -> Partials:
+        """The partials of one slot, at these positions or (views) all of them."""
+
+        def column(k: int) -> Ints:
+            word: Ints = self.words[:, k]
+            return word if rows is None else word[rows]
+
+        at, words = self.shape.places[i], []
         for k, identity in enumerate(self.shape.algebras[i].identity):
-            word = self.words[:, at + k]
+            word = column(at + k)
             words.append(word.view("f8") if isinstance(identity, float) else word)
-        return Partials((self.words[:, i // 32] >> (i % 32)) & 1 != 0, tuple(words), self.blobs.get(i))
+        blob = self.blobs.get(i)
+        if blob is not None and rows is not None:
+            blob = blob[rows]
+        return Partials(column(i // 32) & np.int64(1 << (i % 32)) != 0, tuple(words), blob)
 
     def put(self, i: int, partials: Partials) -> None:
-        """Make these the partials of slot `i`; only of a stack that is being made."""
-        has, bit = self.words[:, i // 32], np.int64(1 << (i % 32))
-        has &= ~bit
-        has |= partials.has.astype("i8") << (i % 32)
+        """Make these the partials of slot `i`; only of a stack that is being made, and once."""
+        self.words[:, i // 32] |= np.where(partials.has, np.int64(1 << (i % 32)), 0)
+        self.put_values(i, partials)
+
+    def put_values(self, i: int, partials: Partials) -> None:
+        """The same, where the has bits are there already."""
         at = self.shape.places[i]
         for k, word in enumerate(partials.words):
             self.words[:, at + k] = word.view("i8")
