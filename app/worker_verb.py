@@ -47,12 +47,13 @@ def worker(for_: For = None, until_idle: UntilIdle = None, config: Config = DEFA
     from app.features import features
     from app.metrics_server import serve
     from app.process import configure_logging, run, said_in_the_log, wait_for_kafka
-    from headrace import wire
+    from headrace import panes, wire
     from headrace.loading import load
 
     for_seconds, idle_seconds = seconds(for_, "--for"), seconds(until_idle, "--until-idle")
     configure_logging(settings)
     wire.warm()
+    panes.warm()
     with said_in_the_log(settings):
         project = load(config)
         with embedded_parts(settings, project) as settings:

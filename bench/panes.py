@@ -1,6 +1,6 @@
 """The step of a view's panes alone: microseconds an event and by stage. No Kafka, no RocksDB, no Redis.
 
-    python bench/panes.py [--keys zipf|uniform] [--windows 1|3] [--flushes 20] [--profile]
+    python -m bench.panes [--keys zipf|uniform] [--windows 1|3] [--flushes 20] [--profile]
 
 Workload W1: 100,000 users, an event every 2 ms of event time, flushes of 100,000 rows over 4 partitions; count, sum,
 min and max of an amount over 60 s tumbling, or over 60 s, rolling 1 h and rolling 24 h. State is a dict.

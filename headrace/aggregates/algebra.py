@@ -17,6 +17,10 @@ import polars as pl
 from headrace.aggregates.partials import Bools, Ints, Partials, Word
 from headrace.types import DataType
 
+ADD, CARRY, FLOAT, LEAST, MOST = range(5)
+"""How a word of merged partials comes of theirs: their sum; the sum, of which what is above 32 bits goes to the word
+before; the sum of doubles; the smallest; the largest."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -34,13 +38,15 @@ class Algebra(ABC):
     """An algebra over values of `type`. Equal algebras share their partials.
 
     `identity` is a word of each column for a partial without values; its Python type (int or float) is the
-    column's. `blob` is whether partials carry a value of any length besides.
+    column's. `blob` is whether partials carry a value of any length besides. `folds` says how `merge` makes each word,
+    where it does so word by word: so that compiled code can.
     """
 
     type: DataType
 
     identity: ClassVar[tuple[int | float, ...]]
     blob: ClassVar[bool] = False
+    folds: ClassVar[tuple[int, ...] | None] = None
 
     @property
     def layout(self) -> str:
@@ -53,7 +59,10 @@ class Algebra(ABC):
 
     @abstractmethod
     def merge(self, parts: Partials, starts: Ints) -> Partials:
-        """One partial of each group; groups are contiguous and begin at `starts` (ascending, from 0)."""
+        """One partial of each group, with a value where any of its partials has one.
+
+        Groups are contiguous and begin at `starts` (ascending, from 0).
+        """
 
     def empty(self, n: int) -> Partials:
         """`n` partials without values."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from headrace.aggregates.algebra import Algebra, Rows
+from headrace.aggregates.algebra import LEAST, MOST, Algebra, Rows
 from headrace.aggregates.partials import Ints, Partials
 
 
@@ -16,6 +16,7 @@ class Extent(Algebra):
     """Two words: the smallest and the largest event time. Every row has it, whatever its values are."""
 
     identity = (2**63 - 1, -(2**63))
+    folds = (LEAST, MOST)
 
     def of_rows(self, values: pl.Series, rows: Rows) -> Partials:
         return Partials(np.ones(len(rows), "?"), (rows.time, rows.time))

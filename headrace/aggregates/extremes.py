@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from headrace.aggregates.algebra import Algebra, Rows, any_of, filled, present
+from headrace.aggregates.algebra import LEAST, MOST, Algebra, Rows, any_of, filled, present
 from headrace.aggregates.partials import Ints, Partials
 from headrace.aggregates.values import is_word, to_bytes, to_words
 from headrace.types import DataType
@@ -20,6 +20,7 @@ class Smallest(Algebra):
     """The smallest value, as an ordered word."""
 
     identity = (_MOST,)
+    folds = (LEAST,)
 
     def of_rows(self, values: pl.Series, rows: Rows) -> Partials:
         return _words(values, self)
@@ -35,6 +36,7 @@ class Largest(Algebra):
     """The largest value, as an ordered word."""
 
     identity = (_LEAST,)
+    folds = (MOST,)
 
     def of_rows(self, values: pl.Series, rows: Rows) -> Partials:
         return _words(values, self)

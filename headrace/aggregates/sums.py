@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from headrace.aggregates.algebra import Algebra, Rows, added, any_of, filled, present
+from headrace.aggregates.algebra import ADD, CARRY, FLOAT, Algebra, Rows, added, any_of, filled, present
 from headrace.aggregates.partials import Ints, Partials
 from headrace.aggregates.values import halves
 from headrace.types import FLOATS, DataType, Decimal
@@ -20,6 +20,7 @@ class Count(Algebra):
     """How many values."""
 
     identity = (0,)
+    folds = (ADD,)
 
     def of_rows(self, values: pl.Series, rows: Rows) -> Partials:
         has = present(values)
@@ -35,6 +36,7 @@ class FloatSum(Algebra):
     """A sum of floats: one double."""
 
     identity = (0.0,)
+    folds = (FLOAT,)
 
     def of_rows(self, values: pl.Series, rows: Rows) -> Partials:
         has = present(values)
@@ -50,6 +52,7 @@ class ExactSum(Algebra):
     """A sum of integers, or of decimals of up to 18 digits: ``high * 2**32 + low``, 95 bits in all."""
 
     identity = (0, 0)
+    folds = (ADD, CARRY)
 
     def of_rows(self, values: pl.Series, rows: Rows) -> Partials:
         has = present(values)
@@ -67,6 +70,7 @@ class WideSum(Algebra):
     """A sum of decimals of more than 18 digits: four limbs of 32 bits, the first with all that is above."""
 
     identity = (0, 0, 0, 0)
+    folds = (ADD, CARRY, CARRY, CARRY)
 
     def of_rows(self, values: pl.Series, rows: Rows) -> Partials:
         has = present(values)

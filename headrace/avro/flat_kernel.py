@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from headrace.avro.native import Native
+from headrace.native import Native
 
 VARINT, BYTES, TEXT, FIXED, BOOLEAN, WIDE4, WIDE8 = range(7)
 """Kinds of a field: int, long or enum; bytes; string; fixed; boolean; float; double."""

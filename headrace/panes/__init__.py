@@ -2,7 +2,8 @@
 callable.
 """
 
+from headrace.panes.compiled import warm
 from headrace.panes.core import ViewCore
 from headrace.panes.flush import NO_TIMERS, REPUBLISH, Read, Update, Writes, again
 
-__all__ = ["NO_TIMERS", "REPUBLISH", "Read", "Update", "ViewCore", "Writes", "again"]
+__all__ = ["NO_TIMERS", "REPUBLISH", "Read", "Update", "ViewCore", "Writes", "again", "warm"]

@@ -13,6 +13,7 @@ from headrace.aggregates.algebra import Rows
 from headrace.aggregates.partials import Bools, Ints
 from headrace.arrow import codes
 from headrace.panes.cells import starts_of
+from headrace.panes.grouping_kernel import PLACE
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def group(rows: pl.DataFrame, due: Mapping[int, pl.DataFrame]) -> Batch:
     entity, keys, owner = _numbered(names, partition)
     n = len(rows)
     time, order = rows["_event_time"].to_numpy(), rows["_order"].to_numpy()
-    at = _sorted(entity[:n], time, order)
+    at = _sorted(entity[:n], time, order, len(owner))
     by = entity[:n][at]
     starts = starts_of(by)
     return Batch(
@@ -106,13 +107,18 @@ def _numbered(names: pl.Series, partition: Ints) -> tuple[Ints, pl.Series, Ints]
     return number[code], texts[by_partition].cast(pl.String), owner[by_partition]
 
 
-def _sorted(entity: Ints, time: Ints, order: Ints) -> Ints:
+def _sorted(entity: Ints, time: Ints, order: Ints, entities: int) -> Ints:
     """Positions that sort by (entity, time, order). Rows mostly come in time order, so entity alone is
     tried first.
     """
     n = len(entity)
     if n == 0:
         return np.zeros(0, "i8")
+    kernel = PLACE.worth(n)
+    if kernel is not None:
+        at = np.empty(n, "i8")
+        moves = kernel(entity, time, order, entities, at)
+        return at if moves >= 0 else np.lexsort((order, time, entity))
     shift = n.bit_length()
     at = np.sort((entity << shift) | np.arange(n)) & (
         (1 << shift) - 1

@@ -21,7 +21,7 @@ from headrace.aggregates.partials import Bools, Ints
 from headrace.errors import StateError
 from headrace.panes.cells import Cells, none_of
 from headrace.panes.levels import Level
-from headrace.panes.records import Records, Section, Shape, pack
+from headrace.panes.records import Records, Section, pack
 
 NEVER = 2**63 - 1
 UNKNOWN = -(2**63)  # the T and times of an entity without a record
@@ -54,7 +54,7 @@ class Heads:
 
         def some(cells: Cells) -> Cells:
             kept = cells.take(active[cells.entity])
-            return Cells(number[kept.entity], kept.index, kept.slots)
+            return Cells(number[kept.entity], kept.index, kept.stack)
 
         return Heads(
             number[self.known[active[self.known]]],
@@ -72,7 +72,7 @@ class Layout:
 
     def __init__(self, levels: Sequence[Level]) -> None:
         self.levels = tuple(levels)
-        self.shapes = tuple(Shape(tuple(s.algebra for s in level.slots)) for level in levels)
+        self.shapes = tuple(level.shape for level in levels)
         text = "; ".join(
             f"{_named(lv)}: " + ", ".join(f"{s.algebra.layout} {s.input}" for s in lv.slots) for lv in levels
         )
@@ -83,7 +83,7 @@ class Layout:
         """The head state of entities 0 to len(values); StateError for a value of another layout."""
         n = len(values)
         known = np.fromiter((i for i, v in enumerate(values) if v is not None), "i8")
-        none = [none_of(shape.algebras) for shape in self.shapes]
+        none = [none_of(shape) for shape in self.shapes]
         t, newest = np.full(n, UNKNOWN), np.full(n, UNKNOWN)
         oldest, timer = np.full(n, UNKNOWN), np.full(n, NEVER)
         if len(known) == 0:
@@ -115,26 +115,26 @@ class Layout:
         for i, column in enumerate((heads.t, heads.newest, heads.oldest, heads.timer)):
             headers[:, 1 + i] = column[known]
         sections = []
-        for i, (level, shape) in enumerate(zip(self.levels, self.shapes, strict=True)):
+        for i, level in enumerate(self.levels):
             base = level.index_of(heads.t)
             upper, lower = heads.summaries[i], heads.panes[i]
             counts = [np.bincount(number[c.entity], minlength=n) for c in (upper, lower)]
             headers[:, _FIXED + i] = (counts[0] << 32) | counts[1]
             for cells, from_ in ((upper, base // level.run if level.run else base), (lower, base)):
                 record = number[cells.entity]
-                sections.append((shape, Section(record, from_[cells.entity] - cells.index, cells.slots)))
+                sections.append(Section(record, from_[cells.entity] - cells.index, cells.stack))
         return pack(headers, sections)
 
     def decode_tails(self, level: int, values: Sequence[bytes], entity: Ints, run: Ints) -> Cells:
         """The panes of tail records that belong to these entities and runs."""
         shape = self.shapes[level]
         if not values:
-            return none_of(shape.algebras)
+            return none_of(shape)
         records = Records(values)
         self._check(records.header(0))
         section = records.sections(2, [shape], [records.header(1)])[0]
         first = run * self.levels[level].run
-        return Cells(entity[section.record], first[section.record] + section.mark, section.slots)
+        return Cells(entity[section.record], first[section.record] + section.mark, section.stack)
 
     def encode_tails(self, level: int, cells: Cells, starts: Ints) -> list[bytes]:
         """A value for each group of panes of one run, which begin at `starts`."""
@@ -142,7 +142,7 @@ class Layout:
         record = np.repeat(np.arange(len(starts)), count)
         headers = np.stack([np.full(len(starts), self.tag), count], axis=1)
         mark = cells.index % self.levels[level].run
-        return pack(headers, [(self.shapes[level], Section(record, mark, cells.slots))])
+        return pack(headers, [Section(record, mark, cells.stack)])
 
     def timers(self, values: pl.Series) -> pl.Series:
         """The scheduled timer of each head value of a Binary series; NEVER for none."""
@@ -171,7 +171,7 @@ def _named(level: Level) -> str:
 
 
 def _cells(section: Section, known: Ints, base: Ints) -> Cells:
-    return Cells(known[section.record], base[section.record] - section.mark, section.slots)
+    return Cells(known[section.record], base[section.record] - section.mark, section.stack)
 
 
 def head_keys(keys: pl.Series) -> list[bytes]:

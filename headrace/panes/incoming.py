@@ -11,7 +11,7 @@ import polars as pl
 
 from headrace.aggregates.algebra import Algebra
 from headrace.aggregates.partials import Bools, Ints, Partials
-from headrace.panes.cells import Cells, none_of
+from headrace.panes.cells import Cells, none_of, starts_of
 from headrace.panes.grouping import Batch
 from headrace.panes.intervals import begins
 from headrace.panes.levels import Level, Slot
@@ -39,18 +39,15 @@ class Incoming:
         chosen = None if keep is None or keep.all() else np.flatnonzero(keep)
         if chosen is not None:
             entity, index = entity[chosen], index[chosen]
-        algebras = [s.algebra for s in level.slots]
         if len(entity) == 0:
-            return none_of(algebras)
-        new = np.ones(len(entity), "?")
-        new[1:] = (entity[1:] != entity[:-1]) | (index[1:] != index[:-1])
-        starts = np.flatnonzero(new)
+            return none_of(level.shape)
+        starts = starts_of(entity, index)
         slots = []
         for slot in level.slots:
             rows = self._partials(slot)
             slots.append(slot.algebra.merge(rows if chosen is None else rows.take(chosen), starts))
-        cells = Cells(entity[starts], index[starts], tuple(slots))
-        return cells.take(np.logical_or.reduce([s.has for s in cells.slots]))
+        cells = Cells(entity[starts], index[starts], level.shape.stack(slots))
+        return cells.take(cells.stack.has)
 
     def in_time(self, level: Level) -> Bools:
         """Which rows count for the level's sessions: those not too late for their own record's timestamp."""
@@ -61,13 +58,12 @@ class Incoming:
         """The sessions that the rows make by themselves, sorted; without rows that do not count."""
         keep = self.in_time(level)
         chosen = np.flatnonzero(keep if counts is None else keep & counts)
-        algebras = [s.algebra for s in level.slots]
         if not len(chosen):
-            return none_of(algebras)
+            return none_of(level.shape)
         entity, time = self.batch.entity[chosen], self.batch.rows.time[chosen]
         starts = np.flatnonzero(begins(entity, time, time, level.gap))
         slots = [s.algebra.merge(self._partials(s).take(chosen), starts) for s in level.slots]
-        return Cells(entity[starts], np.zeros(len(starts), "i8"), tuple(slots))
+        return Cells(entity[starts], np.zeros(len(starts), "i8"), level.shape.stack(slots))
 
     @cached_property
     def _recorded(self) -> Ints:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import isqrt
 
 import numpy as np
 
 from headrace.aggregates.algebra import Algebra
 from headrace.aggregates.partials import Ints
+from headrace.panes.stacks import Shape
 from headrace.windows import Window, end_of
 
 HEAD = 12  # a level of at most so many live panes has no runs: all of it is in the head record
@@ -49,6 +51,11 @@ class Level:
     lateness: int
     run: int
     gap: int = 0
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What a cell of the level holds."""
+        return Shape(tuple(slot.algebra for slot in self.slots))
 
     def index_of(self, time: Ints) -> Ints:
         """The pane of each instant."""

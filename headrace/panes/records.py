@@ -10,33 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
+from operator import add
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from headrace.aggregates.algebra import Algebra
-from headrace.aggregates.partials import Bools, Ints, Partials
+from headrace.aggregates.partials import Bools, Ints
 from headrace.arrow import bits
+from headrace.panes.records_kernel import GATHER, SCATTER
+from headrace.panes.stacks import Shape, Stack
 
 _LOW = np.int64(2**32 - 1)
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What the rows of a section hold."""
-
-    algebras: tuple[Algebra, ...]
-
-    @property
-    def masks(self) -> int:
-        """How many words have has bits."""
-        return max(1, -(-len(self.algebras) // 32))
-
-    @property
-    def words(self) -> int:
-        """How many words a row has."""
-        return self.masks + sum(len(a.identity) + a.blob for a in self.algebras)
 
 
 @dataclass(frozen=True)
@@ -47,33 +33,32 @@ class Section:
 
     record: Ints
     mark: Ints
-    slots: tuple[Partials, ...]
+    stack: Stack
 
 
-def pack(headers: Ints, sections: Sequence[tuple[Shape, Section]]) -> list[bytes]:
+def pack(headers: Ints, sections: Sequence[Section]) -> list[bytes]:
     """One value for each row of `headers` (records x header words)."""
     n, width = headers.shape
-    counts = [np.bincount(s.record, minlength=n) for _, s in sections]
+    counts = [np.bincount(s.record, minlength=n) for s in sections]
     sizes = np.full(n, width, "i8")
-    for (shape, _), count in zip(sections, counts, strict=True):
-        sizes += count * shape.words
+    for section, count in zip(sections, counts, strict=True):
+        sizes += count * section.stack.shape.words
     starts = np.cumsum(sizes) - sizes
     words = np.empty(int(sizes.sum()), "i8")
     words[starts[:, None] + np.arange(width)] = headers
-    heap, heap_ends, links = _heap(n, [s for _, s in sections])
+    heap, heap_ends, links = _heap(n, sections)
     at = starts + width
     link = iter(links)
-    for (shape, section), count in zip(sections, counts, strict=True):
-        rows = _positions(at, count, shape.words)
-        _fill(words, rows, shape, section, link)
+    for section, count in zip(sections, counts, strict=True):
+        shape, rows = section.stack.shape, section.stack.words
+        places = [place for _, place in shape.links()]
+        if places:
+            rows = rows.copy()
+            rows[:, places] = np.stack([next(link) for _ in places], axis=1)
+        SCATTER.at_all(len(rows))(rows, section.record, section.mark, at, words)
         at = at + count * shape.words
-    ends = (starts + sizes) * 8
-    memory = words.tobytes()
-    bounds = zip((starts * 8).tolist(), ends.tolist(), strict=True)
-    if not links:
-        return [memory[a:b] for a, b in bounds]
-    tails = _tails(heap, heap_ends)
-    return [memory[a:b] + tail for (a, b), tail in zip(bounds, tails, strict=True)]
+    values = list(map(BytesIO(words).read, (sizes * 8).tolist()))  # type: ignore[arg-type]
+    return list(map(add, values, _tails(heap, heap_ends))) if links else values
 
 
 class Records:
@@ -97,30 +82,20 @@ class Records:
             heap = heap + count * shape.words
         at, out = self.starts + width, []
         for shape, count in zip(shapes, counts, strict=True):
-            record = np.repeat(np.arange(len(count)), count)
-            out.append(self._section(shape, record, _positions(at, count, shape.words), heap))
+            out.append(self._section(shape, at, count, heap))
             at = at + count * shape.words
         return out
 
-    def _section(self, shape: Shape, record: Ints, rows: Ints, heap: Ints) -> Section:
-        words = self.words
-        first = words[rows]
-        masks = [first & _LOW, *(words[rows + i] for i in range(1, shape.masks))]
-        slots, at = [], shape.masks
-        for i, algebra in enumerate(shape.algebras):
-            has: Bools = (masks[i // 32] >> (i % 32)) & 1 != 0
-            columns = []
-            for identity in algebra.identity:
-                column = words[rows + at]
-                columns.append(column.view("f8") if isinstance(identity, float) else column)
-                at += 1
-            blob = None
-            if algebra.blob:
-                link = words[rows + at]
-                blob = self._blob(heap[record] * 8 + (link >> 32), link & _LOW, has)
-                at += 1
-            slots.append(Partials(has, tuple(columns), blob))
-        return Section(record, first >> 32, tuple(slots))
+    def _section(self, shape: Shape, at: Ints, count: Ints, heap: Ints) -> Section:
+        n = int(count.sum())
+        record, mark, words = np.empty(n, "i8"), np.empty(n, "i8"), np.empty((n, shape.words), "i8")
+        GATHER.at_all(n)(self.words, at, count, record, mark, words)
+        stack = Stack(shape, words, {})
+        for slot, place in shape.links():
+            link = words[:, place]
+            blob = self._blob(heap[record] * 8 + (link >> 32), link & _LOW, stack.slot(slot).has)
+            stack.blobs[slot] = blob
+        return Section(record, mark, stack)
 
     def _blob(self, starts: Ints, lengths: Ints, has: Bools) -> pl.Series:
         total = int(lengths.sum())
@@ -135,32 +110,9 @@ class Records:
         return pl.Series(array, dtype=pl.Binary)
 
 
-def _positions(at: Ints, count: Ints, words: int) -> Ints:
-    """Where each row begins, for `count` rows of `words` words from `at` on, record by record."""
-    before = np.cumsum(count) - count
-    return np.repeat(at - before * words, count) + np.arange(int(count.sum())) * words
-
-
-def _fill(words: Ints, rows: Ints, shape: Shape, section: Section, link: object) -> None:
-    bits = [np.zeros(len(rows), "i8") for _ in range(shape.masks)]
-    for i, slot in enumerate(section.slots):
-        bits[i // 32] |= slot.has.astype("i8") << (i % 32)
-    words[rows] = (section.mark << 32) | bits[0]
-    for i in range(1, shape.masks):
-        words[rows + i] = bits[i]
-    at = shape.masks
-    for algebra, slot in zip(shape.algebras, section.slots, strict=True):
-        for column in slot.words:
-            words[rows + at] = column.view("i8")
-            at += 1
-        if algebra.blob:
-            words[rows + at] = next(link)  # type: ignore[call-overload]
-            at += 1
-
-
 def _heap(n: int, sections: Sequence[Section]) -> tuple[bytes, Ints, list[Ints]]:
     """All blobs, record by record; where each record's end; each blob column's links into its record's."""
-    blobs = [(s.record, slot.blob) for s in sections for slot in s.slots if slot.blob is not None]
+    blobs = [(s.record, s.stack.blobs[i]) for s in sections for i, _ in s.stack.shape.links()]
     if not blobs:
         return b"", np.zeros(n, "i8"), []
     record = np.concatenate([r for r, _ in blobs])

@@ -32,12 +32,11 @@ def move_sessions(level: Level, new: Cells, stored: Cells, t: Ints, reset: Bools
     Entities of `reset` lose what is stored. `recorded` is a record timestamp for each entity: those of events still to
     come are, but for the lateness, not earlier.
     """
-    algebras = [s.algebra for s in level.slots]
     both = joined([stored.take(~reset[stored.entity]), new])
     order = np.lexsort((_first(both), both.entity))
     both = both.take(order)
     new_run = begins(both.entity, _first(both), reached(both.entity, _last(both)), level.gap)
-    sessions = combined(both, np.cumsum(new_run), algebras)
+    sessions = combined(both, np.cumsum(new_run))
 
     last, due = _last(sessions), t[sessions.entity]
     useful = np.zeros(len(sessions), "?")
@@ -58,9 +57,8 @@ def move_sessions(level: Level, new: Cells, stored: Cells, t: Ints, reset: Bools
     )
     np.minimum.at(wake, sessions.entity[waiting], looked_at[waiting])
     kept = _numbered(sessions.take(live))
-    none = none_of(algebras)
-    no_ints = np.zeros(0, "i8")
-    return Moved(kept, none, np.zeros(0, "?"), kept, none, (no_ints, no_ints), wake)
+    none, no_ints = none_of(level.shape), np.zeros(0, "i8")
+    return Moved(kept, none, np.zeros(0, "?"), kept.stack, kept, none, (no_ints, no_ints), wake)
 
 
 def read_sessions(level: Level, window: Window, moved: Moved, t: Ints) -> View:
@@ -100,11 +98,11 @@ def _numbered(sessions: Cells) -> Cells:
     starts = starts_of(sessions.entity)
     count = np.diff(starts, append=len(sessions))
     index = np.arange(len(sessions)) - np.repeat(starts + count, count)
-    return Cells(sessions.entity, index, sessions.slots)
+    return Cells(sessions.entity, index, sessions.stack)
 
 
 def _extent(sessions: Cells) -> Partials:
-    return sessions.slots[0]
+    return sessions.stack.slot(0)
 
 
 def _first(sessions: Cells) -> Ints:

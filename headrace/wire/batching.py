@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from headrace.arrow import binaries, constant, joined
 from headrace.avro import varints
-from headrace.avro.varints import I8
+from headrace.avro.varints import I8, U1
 from headrace.wire.batches import HEADER, TRANSACTIONAL
+from headrace.wire.building_kernel import LAY
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -72,25 +73,36 @@ def build(parts: Sequence[Part], limit: int) -> list[list[BuiltRecords]]:
 
     All parts in one pass: for a few records each call of a library costs more than they do.
     """
-    keys, key = _column(list(chain.from_iterable(p.keys for p in parts)))
-    values, value = _column(list(chain.from_iterable(p.values for p in parts)))
+    keys, key = _joined(list(chain.from_iterable(p.keys for p in parts)))
+    values, value = _joined(list(chain.from_iterable(p.values for p in parts)))
     common = {p.headers[0] if len(p.headers) == 1 else None for p in parts}
-    headers: pa.Scalar | pa.Array
-    if len(common) == 1 and (same := next(iter(common))) is not None:
-        headers, more = constant(same), np.full(len(key), len(same))
+    same = next(iter(common)) if len(common) == 1 else None
+    if same is not None:
+        headers, more = np.frombuffer(same, np.uint8), np.full(len(key), len(same))
     else:
-        headers, more = _column(list(chain.from_iterable(p.each() for p in parts)))
+        headers, more = _joined(list(chain.from_iterable(p.each() for p in parts)))
     payload = np.maximum(key, 0) + np.maximum(value, 0) + more
     bounds = np.cumsum([0, *(len(p.keys) for p in parts)]).tolist()
     starts = [_starts(payload[a:b] + 32, limit) + a for a, b in pairwise(bounds)]
     first = np.concatenate([*starts, [len(key)]])
     delta = np.arange(len(key)) - np.repeat(first[:-1], np.diff(first))
     sizes = varints.zigzag_size(np.concatenate([delta, key, value])).reshape(3, -1).sum(axis=0)
-    body, delta_, key_, value_ = _varints(2 + sizes + payload, delta, key, value)
-    column = joined(body, _SAME_TIME, delta_, key_, keys, value_, values, headers)
-    _, offsets, data = column.buffers()
-    ends = np.frombuffer(offsets, np.int64)[column.offset :]
-    whole = memoryview(data) if data is not None else memoryview(b"")
+    length = 2 + sizes + payload
+    lay = LAY.worth(len(key))
+    if lay is not None:
+        ends = np.concatenate([[0], np.cumsum(length + varints.zigzag_size(length))])
+        data = np.empty(int(ends[-1]), np.uint8)
+        lay(length, delta, key, keys, value, values, more, headers, same is not None, data)
+        whole = memoryview(data)  # type: ignore[arg-type]
+    else:
+        given = constant(same) if same is not None else _column(headers, more)
+        body, delta_, key_, value_ = _varints(length, delta, key, value)
+        column = joined(
+            body, _SAME_TIME, delta_, key_, _column(keys, key), value_, _column(values, value), given
+        )
+        _, offsets, laid = column.buffers()
+        ends = np.frombuffer(offsets, np.int64)[column.offset :]
+        whole = memoryview(laid) if laid is not None else memoryview(b"")
     out = []
     for begins, end in zip(starts, bounds[1:], strict=True):
         cuts = [*begins.tolist(), end]
@@ -98,8 +110,8 @@ def build(parts: Sequence[Part], limit: int) -> list[list[BuiltRecords]]:
     return out
 
 
-def _column(items: Sequence[bytes | None]) -> tuple[pa.LargeBinaryArray, I8]:
-    """The bytes of each, none for a null, and their sizes, -1 for a null."""
+def _joined(items: Sequence[bytes | None]) -> tuple[U1, I8]:
+    """The bytes of all, none for a null, and their sizes, -1 for a null."""
     missing = None
     try:
         size = np.fromiter(map(len, items), np.int64, len(items))  # type: ignore[arg-type]
@@ -108,10 +120,14 @@ def _column(items: Sequence[bytes | None]) -> tuple[pa.LargeBinaryArray, I8]:
         items = [i or b"" for i in items]
         size = np.fromiter(map(len, items), np.int64, len(items))  # type: ignore[arg-type]
     data = np.frombuffer(b"".join(items), np.uint8)  # type: ignore[arg-type]
-    column = binaries(np.concatenate([[0], np.cumsum(size)]), data)
     if missing is not None:
         size[missing] = -1
-    return column, size
+    return data, size
+
+
+def _column(data: U1, size: I8) -> pa.LargeBinaryArray:
+    """Consecutive bytes as values of these sizes."""
+    return binaries(np.concatenate([[0], np.cumsum(np.maximum(size, 0))]), data)
 
 
 def _varints(*columns: I8) -> Iterator[pa.LargeBinaryArray]:

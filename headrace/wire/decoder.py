@@ -21,6 +21,7 @@ from headrace.avro.varints import I8
 from headrace.errors import SchemaError, UnavailableError, UsageError
 from headrace.types import DataType
 from headrace.wire.batches import RecordBatches
+from headrace.wire.building_kernel import LAY
 from headrace.wire.decoded import Decoded
 from headrace.wire.frames import TOMBSTONE, UNFRAMED, Frames, frame
 from headrace.wire.groups import Found, Groups
@@ -30,8 +31,8 @@ from headrace.wire.kernel import WALK
 
 def warm() -> None:
     """Load or compile the machine code now, where numba is installed, rather than with the first large batch."""
-    WALK.warm()
-    FLAT_WALK.warm()
+    for kernel in (WALK, FLAT_WALK, LAY):
+        kernel.warm()
 
 
 Resolve = Callable[[int], AvroSchema]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from headrace.avro.native import Native
 from headrace.avro.varints import I8, U1
+from headrace.native import Native
 
 ROWS = 8
 """Rows of the output: end, timestamp delta, offset delta, key length and position, value length and position,

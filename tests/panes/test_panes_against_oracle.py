@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -12,12 +13,23 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from headrace.panes import warm
+from headrace.panes.compiled import KERNELS
 from headrace.plan import plan_view
 from tests.oracle import Entity, record, remembered, select, without_copies
 from tests.panes.harness import Engine
 from tests.panes.random_views import CASES, SECOND, VALUES, frame, streams, views
 
 CLOCKS = st.sampled_from(["wall", "event", "event", 90 * SECOND])
+
+
+@pytest.fixture(autouse=True, scope="module", params=[True, False], ids=["machine code", "without numba"])
+def compiled(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        warm()
+        for kernel in () if request.param else KERNELS:
+            patch.setattr(kernel, "_compiled", None)
+        yield
 
 
 @CASES

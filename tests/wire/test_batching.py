@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.wire import Record, RecordBatches, batch_bytes
 from headrace.wire.batching import Part, build, encoded_headers
+from headrace.wire.building_kernel import LAY
 
 HEADERS = st.lists(st.tuples(st.text(max_size=3), st.binary(max_size=3)), max_size=2)
 DATA = st.none() | st.binary(max_size=100) | st.integers(0, 9_000).map(bytes)
 RECORDS = st.lists(st.tuples(DATA, DATA), max_size=200)
+
+
+@pytest.fixture(autouse=True, scope="module", params=[True, False], ids=["machine code", "without numba"])
+def native(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        LAY.warm()
+        if not request.param:
+            patch.setattr(LAY, "_compiled", None)
+        yield
 
 
 @given(RECORDS, st.data(), st.integers(1, 20_000), st.booleans())
