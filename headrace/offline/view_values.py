@@ -149,7 +149,8 @@ class ViewValues:
         n = self._partitions.n
         code = rows["_code"].to_numpy()
         number = code // np.uint32(n)
-        partition = np.where(code == NONE, np.uint32(n), code - number * np.uint32(n))
+        partition = code - number * np.uint32(n)
+        np.putmask(partition, code == NONE, np.uint32(n))
         if self._numbers_are_narrow:
             number = number.astype("u2")
         return self._partitions.scattered(rows.with_columns(pl.Series("_code", number)), partition)
