@@ -79,6 +79,11 @@ class Persister:
         current = [f for f in flushes if f.generation == f.task.generation]
         with self._metrics.stage("changelog"):
             logged = await self._log(current)
+        for flush in current:
+            flush.outputs, flush.batches = (
+                {},
+                {},
+            )  # a copy of the state, not to be kept while the rest is written
         self._failpoint("after_changelog")
         with self._metrics.stage("rocksdb"):
             await asyncio.to_thread(self._store_all, logged)

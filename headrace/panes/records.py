@@ -69,6 +69,7 @@ def pack(headers: Ints, sections: Sequence[tuple[Shape, Section]]) -> list[bytes
         at = at + count * shape.words
     ends = (starts + sizes) * 8
     memory = words.tobytes()
+    del words  # before there is a third copy
     bounds = zip((starts * 8).tolist(), ends.tolist(), strict=True)
     if not links:
         return [memory[a:b] for a, b in bounds]
