@@ -32,9 +32,10 @@ def any_of(conditions: Sequence[pl.Expr | None]) -> pl.Expr | None:
 
 
 def _within(keys: pl.Series) -> pl.Expr | None:
-    known = keys.drop_nulls().unique().sort()
+    known = keys.drop_nulls().unique()
     if not 0 < len(known) <= MANY or keys.dtype == pl.Boolean:
         return None
+    known = known.sort()
     size = -(-len(known) // RANGES)
     column = pl.col(keys.name)
     ranges = [known.slice(i, size) for i in range(0, len(known), size)]

@@ -33,8 +33,7 @@ class Entities:
         self._known = known.with_row_index("_code").with_columns(pl.col("_code").cast(pl.UInt32))
         self._n = len(known)
         self._lookup = Lookup(known)
-        found = keys.join(self._known, on=self.names, how="left", maintain_order="left")["_code"]
-        self.code = found.fill_null(len(known)).cast(pl.Int64).to_numpy()
+        self.code = np.minimum(self._found(keys), np.uint32(len(known))).astype("i8")
 
     def __len__(self) -> int:
         return self._n
@@ -48,10 +47,14 @@ class Entities:
         found = events.lazy().select(
             e.alias(name) for e, name in zip(keys, self.names, strict=True)
         )  # nulls match nothing
+        return self._found(found.collect())
+
+    def _found(self, keys: pl.DataFrame) -> NDArray[np.uint32]:
+        """The number of each key, NONE of those that are not known."""
         if self._lookup.whole:
-            return self._lookup.numbers(found.collect())
-        joined = found.join(self._known.lazy(), on=self.names, how="left", maintain_order="left")
-        return joined.select(pl.col("_code").fill_null(int(NONE))).collect()["_code"].to_numpy()
+            return self._lookup.numbers(keys)
+        joined = keys.join(self._known, on=self.names, how="left", maintain_order="left")
+        return joined["_code"].fill_null(int(NONE)).to_numpy()
 
     def numbered(self, events: pl.DataFrame, keys: Sequence[pl.Expr]) -> pl.DataFrame:
         """The events of these entities, in their order, with the number as ``_code``."""

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import polars as pl
 from deltalake import DeltaTable
 
@@ -309,7 +310,7 @@ def _batches(
     ]
     lazy = lazy.select(*wanted, *_places(source, have, columns, recorded, ordered))
     for batch in lazy.collect_batches(chunk_size=BATCH, maintain_order=True):
-        yield batch.with_row_index("_row").with_columns(pl.col("_row").cast(pl.Int64))
+        yield batch.hstack([pl.Series("_row", np.arange(len(batch)))])
 
 
 def _places(

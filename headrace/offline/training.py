@@ -21,6 +21,7 @@ from headrace.aggregates.partials import Ints
 from headrace.definitions import FeatureView, OnDemandView
 from headrace.errors import UsageError
 from headrace.offline.among import any_of
+from headrace.offline.heap import kept
 from headrace.offline.metadata import TrainingSet, metadata_of
 from headrace.offline.sources import Events, Source
 from headrace.offline.spill import Scattered
@@ -76,7 +77,7 @@ def training_set(
     opened = {name: open_events(project.plan(ids[0]).source.source) for name, ids in by_source.items()}
     values: dict[str, pl.DataFrame] = {}
     for name, ids in by_source.items():
-        with ExitStack() as stack:
+        with kept(), ExitStack() as stack:
             jobs = []
             for view in ids:
                 plan = project.plan(view)

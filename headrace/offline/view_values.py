@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from headrace.aggregates.partials import Ints, Partials
-from headrace.offline.among import among
+from headrace.offline.among import MANY, among
 from headrace.offline.as_of import PRESENT, Asked, Events, Key, features_as_of
 from headrace.offline.cutting import TOO_LARGE, History, by_time, scattered
 from headrace.offline.entities import Entities
@@ -118,7 +118,8 @@ class ViewValues:
         types = self.plan.view.entity.keys
         columns = self.plan.source.source.columns
         plain = self._projection.plain_keys and all(columns[k] == t for k, t in types.items())
-        return among(self._keys) if plain else None
+        few = len(types) > 1 or len(self._entities) <= MANY  # of several columns, each may have few values
+        return among(self._keys) if plain and few else None
 
     def add(self, accepted: pl.DataFrame) -> None:
         """Take the events of a batch (`Accepted.frame`) that matter to the spine."""
@@ -149,7 +150,8 @@ class ViewValues:
         n = self._partitions.n
         code = rows["_code"].to_numpy()
         number = code // np.uint32(n)
-        partition = np.where(code == NONE, np.uint32(n), code - number * np.uint32(n))
+        partition = code - number * np.uint32(n)
+        np.putmask(partition, code == NONE, np.uint32(n))
         if self._numbers_are_narrow:
             number = number.astype("u2")
         return self._partitions.scattered(rows.with_columns(pl.Series("_code", number)), partition)
@@ -189,8 +191,8 @@ class ViewValues:
         with ThreadPoolExecutor(threads) as pool:
             done = dict(zip(largest_first, pool.map(one, largest_first), strict=True))
         parts = [done[i] for i in range(n)]
-        back = np.empty(len(order), "i8")
-        back[order] = np.arange(len(order))
+        back = np.empty(len(order), "u4")
+        back[order] = np.arange(len(order), dtype="u4")
         made = pl.concat(map(pl.DataFrame, parts), rechunk=True).select(pl.all().gather(pl.Series(back)))
         return made if self._present else made.drop(PRESENT)
 
