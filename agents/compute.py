@@ -6,7 +6,7 @@ thread while the last flush is being written. Writes nothing; what it changes wa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 
@@ -188,9 +188,13 @@ class Computer:
         tasks = {t.task.tp.partition: t for t in items}
         due = {p: t.due[view.id] for p, t in tasks.items() if view.id in t.due}
         clocks = {p: self.instant(t.task, now) for p, t in tasks.items()}
-        update = view.core.step(
-            rows, due, clocks, lambda partition, keys: tasks[partition].task.tables[view.id].read(keys)
-        )
+
+        def read(partition: int, keys: list[bytes]) -> list[bytes | None]:
+            values = tasks[partition].task.tables[view.id].read(keys)
+            flushes[partition].state += _size(values)
+            return values
+
+        update = view.core.step(rows, due, clocks, read)
         online = _by_partition(update)
         for partition, t in tasks.items():
             task, flush = t.task, flushes[partition]
@@ -222,6 +226,7 @@ class Computer:
                 marker,
             )
             flush.change(table, changes)
+            flush.state += _size(changes.values)
             if partition in online and view.id in self._publishers:
                 publisher = self._publishers[view.id]
                 told = changed(online[partition], rows["_key"], fired)
@@ -253,6 +258,10 @@ _place = attrgetter("partition", "offset")
 def _begin(taken: Taken) -> TaskFlush:
     number = taken.task.last_flush + 1
     return TaskFlush(taken.task, taken.generation, taken.next_offset, number, taken.asked)
+
+
+def _size(values: Iterable[bytes | None]) -> int:
+    return sum(map(len, filter(None, values)))
 
 
 def _by_partition(update: Update) -> dict[int, pl.DataFrame]:

@@ -42,12 +42,14 @@ log = logging.getLogger("headrace.engine")
 @dataclass(frozen=True)
 class Pace:
     """How a flush is cut: `interval` seconds after the last at the latest (half of them while a flush is done within
-    them), at `events`, or at about `entities` changed; `pending_bytes` bounds what waits.
+    them), at `events`, or at about `entities` changed or `state_bytes` of their records read and written;
+    `pending_bytes` bounds what waits.
     """
 
     interval: float = 0.1
     events: int = 100_000
     entities: int = 20_000
+    state_bytes: int = 16 << 20
     pending_bytes: int = 32 << 20
     due: int = 20_000
     """Timers per view and partition taken into one flush, so that a million falls on the hour are spread."""
@@ -99,7 +101,7 @@ class Engine:
         self._turn = 0
         self._resting = True  # the last look found nothing to do
         self._behind = False  # the last flush was cut by its size
-        self._size = FlushSize(pace.entities, pace.events, pace.flush_seconds)
+        self._size = FlushSize(pace.entities, pace.events, pace.flush_seconds, pace.state_bytes)
 
     # -- assignment
 
@@ -237,12 +239,10 @@ class Engine:
             return
         task.pending.append(replace(batches, start=task.taken))
         task.taken = batches.next_offset
-        if self._pending_events() >= self._size.events:
+        while self._pending_events() >= self._size.events or self._pending_bytes() > self._pace.pending_bytes:
             self._behind = True
-            await self.flush()
-        while self._pending_bytes() > self._pace.pending_bytes:
-            self._behind = True
-            await self.flush()
+            if not await self.flush():
+                return  # the group rebalances
 
     def _pending_events(self) -> int:
         return sum(b.count for t in self.tasks.values() for b in t.pending)
@@ -262,22 +262,25 @@ class Engine:
             if loop.time() - self._last >= interval:
                 await whole(self._flush(timed=True))
 
-    async def flush(self) -> None:
-        """Compute one flush, whole even if the caller is cancelled; its writing goes on while the next is collected."""
-        await whole(self._flush())
+    async def flush(self, *, everything: bool = False) -> bool:
+        """Compute one flush, whole even if the caller is cancelled; its writing goes on while the next is collected.
 
-    async def _flush(self, *, timed: bool = False) -> None:
+        It takes `everything` that is pending, or as much as its size allows. Whether there was anything.
+        """
+        return await whole(self._flush(everything=everything))
+
+    async def _flush(self, *, timed: bool = False, everything: bool = False) -> bool:
         async with self._cutting:
             if timed and self._behind and self._busy:
-                return  # little has come since a full flush: it would take that one's turn beside the write
+                return False  # little has come since a full flush: it would take that one's turn beside the write
             self._behind = self._behind and not timed
             clock = asyncio.get_running_loop().time
             self._last = clock()
             now = self._now()
-            taken = self._take(now)
+            taken = self._take(now, everything)
             self._resting = not taken
             if not taken:
-                return
+                return False
             try:
                 with self.metrics.stage("compute"):
                     flushes = await asyncio.to_thread(self._compute, taken, now)
@@ -286,22 +289,29 @@ class Engine:
                 await self._written()
                 give_back(taken)
                 await asyncio.sleep(1.0)
-                return
+                return True
             computed = clock() - self._last
             timers = sum(len(due) for t in taken for due in t.due.values())
-            self._size.seen(sum(f.events for f in flushes), sum(f.entities for f in flushes), timers)
+            self._size.seen(
+                sum(f.events for f in flushes),
+                sum(f.entities for f in flushes),
+                timers,
+                sum(f.state for f in flushes),
+            )
             with self.metrics.stage("wait"):
                 await self._written()
             self._writing = asyncio.create_task(
                 self._write(flushes, self._last, computed), name="write flush"
             )
+        return True
 
-    def _take(self, now: int) -> list[Taken]:
+    def _take(self, now: int, everything: bool) -> list[Taken]:
         open_tasks = [t for t in self.tasks.values() if t.life is Life.OPEN]
         self._turn += 1
         due = self._size.due(behind=self._pending_events() >= self._size.events)
         in_turn = _from(open_tasks, self._turn)  # another is first each time: none waits for ever
-        return take(in_turn, self._compute.instant, now, due=due, each=self._pace.due)
+        events = None if everything else self._size.events
+        return take(in_turn, self._compute.instant, now, events=events, due=due, each=self._pace.due)
 
     async def _write(self, flushes: list[TaskFlush], cut: float, computed: float) -> None:
         clock = asyncio.get_running_loop().time
@@ -327,7 +337,7 @@ class Engine:
 
     async def checkpoint(self) -> None:
         """Flush what is pending and wait until it is durable everywhere."""
-        await self.flush()
+        await self.flush(everything=True)
         async with self._cutting:
             await self._written()
 

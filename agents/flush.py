@@ -58,6 +58,8 @@ class TaskFlush:
     counts: Counter[str] = field(default_factory=Counter)
     """What else happened, by name: late_events, null_keys, tombstones, capped, copies, after_clock."""
     entities: int = 0
+    state: int = 0
+    """Bytes of state records that were read and are written."""
 
     def marker(self, table: TablePartition, **changes: object) -> Marker:
         """The marker of this flush for one of the task's tables. The flush before it is online when it is logged."""

@@ -79,6 +79,8 @@ class Persister:
         current = [f for f in flushes if f.generation == f.task.generation]
         with self._metrics.stage("changelog"):
             logged = await self._log(current)
+        for flush in current:  # a copy of the state, not to be kept while the rest is written
+            flush.outputs, flush.batches = {}, {}
         self._failpoint("after_changelog")
         with self._metrics.stage("rocksdb"):
             await asyncio.to_thread(self._store_all, logged)

@@ -5,6 +5,7 @@ Refuses to decide when a flush is cut and how large it may be. What could not be
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 import polars as pl
@@ -13,16 +14,25 @@ from agents.flush import Taken
 from agents.opening import republished
 from agents.task import Task
 from headrace.panes import NO_TIMERS, REPUBLISH, again
+from headrace.wire import RecordBatches
 
 
 def take(
-    tasks: Sequence[Task], instant: Callable[[Task, int], int], now: int, *, due: int, each: int
+    tasks: Sequence[Task],
+    instant: Callable[[Task, int], int],
+    now: int,
+    *,
+    events: int | None,
+    due: int,
+    each: int,
 ) -> list[Taken]:
     """What there is of `tasks`, in their order; those with nothing are left out.
 
-    At most about `due` timers in all and `each` of a view and partition: those due at `instant(task, now)`, in us.
+    About `events` in all (None: every one); at most about `due` timers in all and `each` of a view and partition: those
+    due at `instant(task, now)`, in us.
     """
     out = []
+    left = events
     for task in tasks:
         timers: dict[str, pl.DataFrame] = {}
         fired: dict[str, Sequence[bytes]] = {}
@@ -41,10 +51,26 @@ def take(
                 timers[view_id] = mine
         # What was asked for is done with this flush if nothing of it is left for the next.
         asked = task.written if task.sweeps or task.republish else task.asked
-        if task.pending or timers or asked > task.written:
-            out.append(Taken(task, task.generation, task.taken, task.pending, timers, fired, asked))
-            task.pending = []
+        batches, task.pending = (task.pending, []) if left is None else _parted(task.pending, left)
+        if left is not None:
+            left -= sum(b.count for b in batches)
+        if batches or timers or asked > task.written:
+            end = task.pending[0].start if task.pending else task.taken
+            out.append(Taken(task, task.generation, end, batches, timers, fired, asked))
     return out
+
+
+def _parted(pending: Sequence[RecordBatches], events: int) -> tuple[list[RecordBatches], list[RecordBatches]]:
+    """The first of them with about so many events, and the rest: a fetch is cut between its record batches."""
+    out: list[RecordBatches] = []
+    waiting = deque(pending)
+    while waiting and events > 0:
+        first, rest = waiting.popleft().cut(events)
+        if rest is not None:
+            waiting.appendleft(rest)
+        out.append(first)
+        events -= first.count
+    return out, list(waiting)
 
 
 def give_back(taken: Iterable[Taken]) -> None:

@@ -14,6 +14,8 @@ from bench.process import Process, environment, metric
 from bench.topics import Shape, fill, fill_panes
 from tests.stack.whole import Addresses
 
+CACHE_MB = 256
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -53,8 +55,8 @@ def run(addresses: Addresses, entities: int) -> Memory:
 
 
 def full(addresses: Addresses, entities: int) -> Memory:
-    """The same with an event in every pane: in each minute of an hour and in each hour of a day."""
-    return _run(addresses, entities, fill_panes)
+    """The same with an event in every pane: in each minute of an hour and in each hour of a day. Cache: CACHE_MB."""
+    return _run(addresses, entities, fill_panes, HEADRACE_STATE__CACHE_MB=str(CACHE_MB))
 
 
 def _two(bootstrap: str, topic: str, entities: int) -> int:
@@ -62,14 +64,16 @@ def _two(bootstrap: str, topic: str, entities: int) -> int:
     return 2 * entities
 
 
-def _run(addresses: Addresses, entities: int, filling: Callable[[str, str, int], int]) -> Memory:
+def _run(
+    addresses: Addresses, entities: int, filling: Callable[[str, str, int], int], **variables: str
+) -> Memory:
     topic = f"memory{int(time.time() * 1000)}"
     assert addresses.kafka is not None
     events = filling(addresses.kafka, topic, entities)
     with tempfile.TemporaryDirectory() as folder:
         config = projects.write(Path(folder), "memory", topic, topic)
         peak = 0.0
-        with Process("worker", config, environment(addresses), None) as worker:
+        with Process("worker", config, environment(addresses, **variables), None) as worker:
             counted, first = 0.0, (0.0, 0.0)
             while counted < events:
                 time.sleep(0.2)

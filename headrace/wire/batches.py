@@ -7,8 +7,10 @@ a record: that is `frames`. Compressed batches stay compressed until they are de
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import crc32c
 
@@ -58,7 +60,7 @@ class RecordBatches:
 
     `start`: the first wanted offset; records below it may be present and are trimmed when decoded.
     `next_offset`: where the next fetch begins: one past the last batch, also past control, aborted and
-    compacted ones. `count`: records held. `nbytes`: bytes as fetched. `max_timestamp`: ms, -1 if none.
+    compacted ones. `count`: records held. `nbytes`: bytes as fetched. `max_timestamp`: ms, none is newer; -1 if none.
     """
 
     topic: str
@@ -125,6 +127,21 @@ class RecordBatches:
             next_offset = max(next_offset, base + last + 1)
             at = end
         return cls(topic, partition, start, next_offset, count, at, max_timestamp, tuple(batches))
+
+    def cut(self, count: int) -> tuple[RecordBatches, RecordBatches | None]:
+        """The first batches, at least one, that hold `count` records together; the others, None if there are none."""
+        held = list(accumulate(b.count for b in self.batches))
+        n = bisect_left(held, count) + 1
+        if n >= len(held):
+            return self, None
+        first, rest = self.batches[:n], self.batches[n:]
+        at, nbytes = rest[0].base, sum(HEADER.size + len(b.records) for b in first)
+        return (
+            replace(self, next_offset=at, count=held[n - 1], nbytes=nbytes, batches=first),
+            replace(
+                self, start=at, count=self.count - held[n - 1], nbytes=self.nbytes - nbytes, batches=rest
+            ),
+        )
 
 
 class _Transactions:

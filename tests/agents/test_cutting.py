@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -57,9 +58,9 @@ class Looking(Engine):
 
     due = 0
 
-    async def _flush(self, *, timed: bool = False) -> None:
+    async def _flush(self, *, timed: bool = False, everything: bool = False) -> bool:
         self.due += timed
-        await super()._flush(timed=timed)
+        return await super()._flush(timed=timed, everything=everything)
 
 
 def engine(computing: Computing, writing: Writing) -> Looking:
@@ -109,3 +110,50 @@ def test_a_flush_that_is_due_is_computed_beside_the_write_of_the_last() -> None:
 
 def test_while_a_full_flush_is_written_the_next_waits_until_it_is_full_or_the_write_has_ended() -> None:
     assert asyncio.run(_after(FULL)) == ([FULL], [FULL, 1])
+
+
+def _fetch(*sizes: int) -> RecordBatches:
+    """One fetch, of record batches of so many events."""
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    records = [[Record(b"v", b"k", 7, ())] * n for n in sizes]
+    data = b"".join(batch_bytes(r, base=start) for r, start in zip(records, starts, strict=True))
+    return RecordBatches.parse(TP.topic, TP.partition, 0, data)
+
+
+def _alone() -> tuple[Looking, Computing]:
+    """An engine whose writes end at once."""
+    computing, writing = Computing(), Writing()
+    writing.may_end.set()
+    return engine(computing, writing), computing
+
+
+def test_a_fetch_that_is_larger_than_a_flush_is_worked_off_in_several() -> None:
+    async def added() -> list[int]:
+        made, computing = _alone()
+        await made.add(_fetch(FULL, FULL, FULL, 1))
+        assert (made.tasks[TP].taken, made._pending_events()) == (3 * FULL + 1, 1)
+        return computing.taken
+
+    assert asyncio.run(added()) == [FULL, FULL, FULL]
+
+
+def test_a_checkpoint_takes_everything_however_much_that_is() -> None:
+    async def checked() -> list[int]:
+        made, computing = _alone()
+        made.tasks[TP].pending.append(_fetch(FULL, FULL, 1))
+        await made.checkpoint()
+        return computing.taken
+
+    assert asyncio.run(checked()) == [2 * FULL + 1]
+
+
+def test_what_waits_for_a_task_that_is_not_open_holds_no_other_up() -> None:
+    async def added() -> list[int]:
+        made, computing = _alone()
+        waiting = replace(made.tasks[TP], tp=TopicPartition("clicks", 1), life=Life.PARKED)
+        waiting.pending = [_fetch(FULL, FULL)]
+        made.tasks[waiting.tp] = waiting
+        await asyncio.wait_for(made.add(events(0, 1)), 10)
+        return computing.taken
+
+    assert asyncio.run(added()) == [1]

@@ -49,6 +49,29 @@ def test_a_compacted_batch_ends_where_its_last_record_was() -> None:
     assert (empty.count, empty.next_offset, empty.batches) == (0, 15, ())
 
 
+def test_a_fetch_is_cut_between_its_batches_and_nothing_of_it_is_lost() -> None:
+    found = parse(some(5, base=0) + some(5, base=5) + some(5, base=12, last_offset_delta=9), start=2)
+    first, rest = found.cut(6)
+    assert rest is not None
+    assert [b.base for b in first.batches] == [0, 5]
+    assert [b.base for b in rest.batches] == [12]
+    assert (first.start, first.next_offset, rest.start, rest.next_offset) == (2, 12, 12, 22)
+    assert (first.count, rest.count) == (10, 5)
+    assert (first.nbytes, rest.nbytes) == (2 * len(some(5)), len(some(5)))
+
+
+@pytest.mark.parametrize(("count", "held"), [(0, 5), (1, 5), (5, 5), (6, 10), (10, 10), (11, 15)])
+def test_a_cut_takes_whole_batches_until_it_has_enough(count: int, held: int) -> None:
+    assert parse(some(5, base=0) + some(5, base=5) + some(5, base=10)).cut(count)[0].count == held
+
+
+def test_there_is_nothing_to_cut_off_where_everything_is_wanted() -> None:
+    found = parse(some(5, base=0) + some(5, base=5))
+    assert found.cut(6) == (found, None)
+    nothing = parse(control_bytes(base=2, producer=9, commit=True), start=2)
+    assert nothing.cut(1) == (nothing, None)
+
+
 def test_control_batches_are_skipped_and_passed() -> None:
     data = some(2, base=0, producer=9, transactional=True) + control_bytes(base=2, producer=9, commit=True)
     found = parse(data)
