@@ -32,9 +32,9 @@ from app.failpoints import failpoint
 from app.faust_app import HeadraceApp, faust_app, raw_topic
 from app.kafka import Cluster
 from app.membership import watch
-from app.tuning import trim
 from headrace.definitions import UpdateSource
 from headrace.errors import HeadraceError, StateError, UnavailableError
+from headrace.heap import trim
 from headrace.online.reports import Reports
 from headrace.online.requests import Requests
 from headrace.online.write import OnlineWriter

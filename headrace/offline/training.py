@@ -20,8 +20,8 @@ import polars as pl
 from headrace.aggregates.partials import Ints
 from headrace.definitions import FeatureView, OnDemandView
 from headrace.errors import UsageError
+from headrace.heap import kept
 from headrace.offline.among import any_of
-from headrace.offline.heap import kept
 from headrace.offline.metadata import TrainingSet, metadata_of
 from headrace.offline.sources import Events, Source
 from headrace.offline.spill import Scattered

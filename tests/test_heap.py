@@ -8,7 +8,7 @@ import resource
 import numpy as np
 import pytest
 
-from headrace.offline.heap import kept
+from headrace.heap import kept
 
 PAGES = 2_000_000 // resource.getpagesize()
 
