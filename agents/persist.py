@@ -190,7 +190,7 @@ class Persister:
             view = found[0][1]
             space = KeySpace(self._project, view.view.name, view.view.version, self._hash_tag)
             frames = [frame.with_columns(_written_at=written_at) for _, _, frame in found]
-            made = encode_parts(frames, space, view.plan.feature_types)
+            made = encode_parts(frames, space, view.plan.feature_types, whole=self._online.restores)
             for (i, _, _), mine in zip(found, made, strict=True):
                 chunks[i] += mine
         return list(zip(flushes, chunks, strict=True))

@@ -49,11 +49,13 @@ def worker(for_: For = None, until_idle: UntilIdle = None, config: Config = DEFA
     from app.process import configure_logging, run, said_in_the_log, wait_for_kafka
     from headrace import panes, wire
     from headrace.loading import load
+    from headrace.online import restore
 
     for_seconds, idle_seconds = seconds(for_, "--for"), seconds(until_idle, "--until-idle")
     configure_logging(settings)
     wire.warm()
     panes.warm()
+    restore.warm()
     with said_in_the_log(settings):
         project = load(config)
         with embedded_parts(settings, project) as settings:

@@ -1,8 +1,9 @@
 """Dirty entities as Redis commands: RESP bytes built a column at a time, nothing in Python for each key.
 
 Owns the commands of a key: ``HSET`` of every field that has a value, ``HDEL`` of those that have none,
-``PEXPIRE`` where the write sets an expiry, or ``DEL``. Refuses to send them: a chunk goes out inside one
-MULTI (`write`), which is what makes all fields of a key change together.
+``PEXPIRE`` where the write sets an expiry, or ``DEL``; or one ``RESTORE`` of the whole hash for a server that takes it
+(`restore`). Refuses to send them: a chunk goes out inside one MULTI (`write`), which is what makes all fields of a key
+change together.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from functools import lru_cache
 import numpy as np
 import polars as pl
 
+from headrace.arrow import Ints
 from headrace.errors import UsageError
 from headrace.online.instants import END, FIRST, INSTANT_LENGTH, instant, instant_lookups, instant_text
 from headrace.online.keys import KeySpace
+from headrace.online.restore import restoring
 from headrace.online.text import to_text
 from headrace.types import FLOATS, INTEGERS, Bool, DataType, String
 
@@ -73,14 +76,22 @@ def encode_parts(
     space: KeySpace,
     features: Mapping[str, DataType],
     *,
+    whole: bool = False,
     chunk_keys: int | None = None,
     chunk_bytes: int = 1 << 20,
 ) -> list[list[Chunk]]:
-    """`encode` of several frames of one view (its partitions): the columns are built once for all of them."""
+    """`encode` of several frames of one view (its partitions): the columns are built once for all of them.
+
+    `whole`: the server takes whole hashes (`OnlineWriter.restores`).
+    """
     frame = pl.concat(parts)
     missing = [c for c in ("_key", *features, *META, "_ttl", "_remove") if c not in frame.columns]
     if missing:
         raise UsageError(f"rows for Redis lack {', '.join(missing)}; got {', '.join(frame.columns)}")
+    heights = [part.height for part in parts]
+    if whole and (made := restoring(frame, _texts(frame, features), frame.select(META), space)) is not None:
+        keys = CHUNK_ARGUMENTS // 5 if chunk_keys is None else chunk_keys
+        return _chunks(made.data, made.ends, np.ones(frame.height, "i8"), heights, keys, chunk_bytes)
     if not frame["_remove"].any():
         text, replies = _writes(frame, space, features)
     else:
@@ -90,10 +101,9 @@ def encode_parts(
         places = np.argsort(np.concatenate([np.flatnonzero(~gone), np.flatnonzero(gone)]), kind="stable")
         text = pl.concat([live[0], dead[0]]).gather(places)
         replies = np.concatenate([live[1], dead[1]])[places]
-    heights = [part.height for part in parts]
     if chunk_keys is None:
         chunk_keys = max(1, CHUNK_ARGUMENTS // (2 + 2 * (len(features) + len(META))))
-    return _chunks(text, replies, heights, chunk_keys, chunk_bytes)
+    return _chunks(*_laid(text), replies, heights, chunk_keys, chunk_bytes)
 
 
 def _writes(
@@ -149,6 +159,18 @@ def _deletes(frame: pl.DataFrame, space: KeySpace) -> tuple[pl.Series, np.ndarra
     return texts.joined(["*2\r\n$3\r\nDEL", *texts.key(space), "\r\n"]), np.ones(frame.height, "i8")
 
 
+def _texts(frame: pl.DataFrame, features: Mapping[str, DataType]) -> pl.DataFrame:
+    """The text of every feature, in the order of `features`."""
+    floats = [n for n, t in features.items() if t in FLOATS]
+    odd = set()
+    if floats:
+        infinite = frame.select_seq(pl.col(floats).is_infinite().any()).row(0)
+        odd = {n for n, i in zip(floats, infinite, strict=True) if i}
+    simple = [n for n, t in features.items() if t in _CAST and frame[n].dtype == t.polars and n not in odd]
+    others = [to_text(frame[n], t) for n, t in features.items() if n not in simple]
+    return frame.select_seq(pl.col(simple).cast(pl.String)).hstack(others).select_seq(*features)
+
+
 class _Texts:
     """The texts of a frame's columns with their lengths, and commands as expressions over them.
 
@@ -165,28 +187,17 @@ class _Texts:
     @classmethod
     def of(cls, frame: pl.DataFrame, columns: Mapping[str, DataType | None]) -> _Texts:
         """Of `_key` and `columns`; a type of None is an instant of metadata (Int64, us)."""
-        simple: list[pl.Expr] = [pl.col("_key")]
         others: list[pl.Series] = []
         instants: dict[str, list[Piece]] = {}
         extra: list[pl.Series] = []
-        floats = [n for n, t in columns.items() if t in FLOATS]
-        odd = set()
-        if floats:
-            infinite = frame.select_seq(pl.col(floats).is_infinite().any()).row(0)
-            odd = {n for n, i in zip(floats, infinite, strict=True) if i}
-        for name, type in columns.items():
-            column = frame[name]
-            if type is None:
-                pieces = _instant(name, column, extra)
-                if pieces is None:
-                    others.append(instant_text(column))
-                else:
-                    instants[name] = pieces
-            elif type in _CAST and column.dtype == type.polars and name not in odd:
-                simple.append(pl.col(name).cast(pl.String))
+        for name in (n for n, type in columns.items() if type is None):
+            pieces = _instant(name, frame[name], extra)
+            if pieces is None:
+                others.append(instant_text(frame[name]))
             else:
-                others.append(to_text(column, type))
-        return cls(frame.select_seq(simple).hstack(others), instants, extra)
+                instants[name] = pieces
+        features = _texts(frame, {n: type for n, type in columns.items() if type is not None})
+        return cls(frame.select("_key").hstack([*features, *others]), instants, extra)
 
     def add(self, name: str, column: pl.Series) -> None:
         """A column of numbers, for lookups."""
@@ -272,18 +283,22 @@ def _together(pieces: Sequence[Piece]) -> pl.Expr:
     return parts[0] if len(parts) == 1 else pl.concat_str(parts)
 
 
-def _chunks(
-    text: pl.Series, replies: np.ndarray, heights: Sequence[int], chunk_keys: int, chunk_bytes: int
-) -> list[list[Chunk]]:
-    """Chunks of consecutive rows, for each run of `heights` rows."""
+def _laid(text: pl.Series) -> tuple[memoryview, Ints]:
+    """The bytes of the texts, and where each begins and ends."""
     if text.null_count():
         raise UsageError(f"{text.null_count()} rows for Redis have no _key")
     if text.is_empty():
-        return [[] for _ in heights]
+        return memoryview(b""), np.zeros(1, "i8")
     arrow = text.to_arrow(compat_level=pl.CompatLevel.oldest())
     ends = np.frombuffer(arrow.buffers()[1], "i8")[arrow.offset : arrow.offset + len(arrow) + 1]
-    data = memoryview(arrow.buffers()[2])
-    sums = np.zeros(len(text) + 1, "i8")
+    return memoryview(arrow.buffers()[2]), ends
+
+
+def _chunks(
+    data: memoryview, ends: Ints, replies: Ints, heights: Sequence[int], chunk_keys: int, chunk_bytes: int
+) -> list[list[Chunk]]:
+    """Chunks of consecutive rows, for each run of `heights` rows."""
+    sums = np.zeros(len(replies) + 1, "i8")
     np.cumsum(replies, out=sums[1:])
     out, row, last = [], 0, 0
     for height in heights:

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from headrace.errors import OnlineLostError, UnavailableError
-from headrace.online import guard
+from headrace.online import guard, restore
 from headrace.online.address import parse_address
 from headrace.online.connection import Connection, ReplyError
 from headrace.online.guard import Batch, Fence
@@ -54,6 +54,9 @@ class OnlineWriter:
         self._claims: dict[str | None, str] = {}
         self._unsettled: set[str | None] = set()
         self._clients: list[int] = []
+        self._tried: str | None = None
+        self.restores = False
+        """Whether the server takes whole hashes (`restore`); known once something was claimed."""
 
     def __enter__(self) -> Self:
         return self
@@ -105,6 +108,11 @@ class OnlineWriter:
                 lost = self._touch(first, fence_key, then).sweep
             self._settle(fence_key)
             self._claims[fence_key] = first.run_id
+            if self._tried != first.run_id:
+                self._tried, self.restores = (
+                    first.run_id,
+                    restore.takes(first, f"{fence_key or ''}:_restores"),
+                )
             return lost
 
     def check(self, fence_key: str | None, epoch: int, after: int | None = None) -> None:
