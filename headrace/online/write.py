@@ -12,6 +12,7 @@ round trip a chunk.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,8 @@ from headrace.online.address import parse_address
 from headrace.online.connection import Connection, ReplyError
 from headrace.online.guard import Batch, Fence
 from headrace.online.resp import Chunk
+
+log = logging.getLogger("headrace.online")
 
 _DISTURBANCES = 20
 """How often a fence may be touched without being moved before a write gives up."""
