@@ -33,6 +33,6 @@ def asked(description: str | None) -> Iterator[Asked]:
     parser.add_argument("--times", type=int, default=2, help="warm runs")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    print("\n".join(HEAD[1:]), flush=True)
+    print("\n".join(HEAD), flush=True)
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         yield Asked(Path(folder), given.events, given.users, given.rows, given.times)
