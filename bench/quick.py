@@ -91,7 +91,8 @@ def main() -> int:
     if given.store:
         ratios = {name: middle / Spread.of(rates).median for name, rates in yardsticks.items()}
         lines = [*table(entries), "", kept(ratios)]
-        reports.write("quick", "python -m bench.quick --store", machine, lines, {"ratios": ratios})
+        command = " ".join(["python -m bench.quick", *sys.argv[1:]])
+        reports.write("quick", command, machine, lines, {"ratios": ratios})
         print("\n".join(lines))
         return 0
     found = verdict(middle, yardsticks, _stored())
