@@ -20,13 +20,13 @@ from agents.flush_size import FlushSize
 from agents.identity import check_topic
 from agents.metrics import WorkerMetrics
 from agents.opening import Opener
+from agents.openings import Openings
 from agents.persist import Persister
 from agents.taking import give_back, take
 from agents.taking_up import TakingUp
 from agents.task import Life, Task
 from agents.whole import whole
 from headrace.errors import (
-    FencedError,
     HeadraceError,
     OnlineLostError,
     PositionError,
@@ -86,6 +86,7 @@ class Engine:
         self._make = make
         self._opener = opener
         self._taking_up = TakingUp(opener.look)
+        self._openings = Openings(self._taking_up, self._open_once, self._opened, crash, pace.fenced_pause)
         self._compute = computer
         self._persister = persister
         self._pace = pace
@@ -95,7 +96,6 @@ class Engine:
         self._seek: Seek | None = None
         self._cutting = asyncio.Lock()
         self._writing: asyncio.Task[None] | None = None
-        self._opening: dict[TopicPartition, asyncio.Task[None]] = {}
         self._last = 0.0
         self._flushes = 0
         self._turn = 0
@@ -120,14 +120,13 @@ class Engine:
                 task.life = Life.OPEN
             if task.life is Life.OPEN:
                 ready.add(tp)
-            elif tp not in self._opening:
+            elif tp not in self._openings:
                 self._open(task)
         return ready
 
     async def park(self) -> None:
         """A rebalance begins: nothing is written until the next assignment. What is open stays warm."""
-        for tp in list(self._opening):
-            await self._stop_opening(tp)
+        await self._openings.stop_all()
         await self._taking_up.stop_all()
         for task in self.tasks.values():
             if task.life is Life.OPEN:
@@ -137,53 +136,24 @@ class Engine:
 
     def _open(self, task: Task, *, after: float = 0.0) -> None:
         task.life = Life.OPENING
-        self._opening[task.tp] = asyncio.create_task(
-            self._keep_opening(task, after), name=f"open {task.name}"
-        )
+        self._openings.begin(task, after)
 
-    async def _stop_opening(self, tp: TopicPartition) -> None:
-        opening = self._opening.pop(tp, None)
-        if opening is not None:
-            opening.cancel()
-            await asyncio.wait([opening])
+    async def _open_once(self, task: Task) -> None:
+        async with self._cutting:  # no flush is being computed: nothing enters the overlays meanwhile
+            task.forget()
+        await self._opener(task)
+        if task.books:
+            await self._persister.claim(task)
 
-    async def _keep_opening(self, task: Task, after: float) -> None:
-        """Open a task, trying again with growing pauses while a component is away."""
-        attempt = 0
-        try:
-            await self._taking_up.stop(task.tp)
-            await asyncio.sleep(after)
-            while True:
-                async with self._cutting:  # no flush is being computed: nothing enters the overlays meanwhile
-                    task.forget()
-                why: HeadraceError
-                try:
-                    await self._opener(task)
-                    if task.books:
-                        await self._persister.claim(task)
-                    break
-                except UnavailableError as exc:
-                    why, pause = exc, min(0.2 * 2**attempt, 10.0)
-                except FencedError as exc:
-                    # Somebody opened it after us. If it is still ours by assignment, the last one to open wins.
-                    why, pause = exc, self._pace.fenced_pause
-                attempt += 1
-                log.warning("%s: waiting %.1f s: %s", task.name, pause, why)
-                await asyncio.sleep(pause)
-            task.life, task.joined = Life.OPEN, False
-            log.info("%s: open at offset %d, epoch %d", task.name, task.taken, task.epoch)
-            assert self._seek is not None
-            await self._seek(task.tp, task.taken)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as exc:
-            await self._crash(exc)
-        finally:
-            self._opening.pop(task.tp, None)
+    async def _opened(self, task: Task) -> None:
+        task.life, task.joined = Life.OPEN, False
+        log.info("%s: open at offset %d, epoch %d", task.name, task.taken, task.epoch)
+        assert self._seek is not None
+        await self._seek(task.tp, task.taken)
 
     def lost(self, task: Task, error: HeadraceError) -> None:
         """A task cannot write any more: forget what is not durable and, while it is ours, open it again."""
-        if task.life is Life.CLOSED or task.tp in self._opening:
+        if task.life is Life.CLOSED or task.tp in self._openings:
             return
         log.warning("%s: %s; opening it again", task.name, error)
         task.generation += 1
@@ -195,7 +165,7 @@ class Engine:
     async def take_up(self) -> None:
         """Take views up whose backfill is complete: their tasks are opened again, at the offsets where it ended."""
         for task in list(self.tasks.values()):
-            if await self._taking_up.ready(task) and task.tp not in self._opening:
+            if await self._taking_up.ready(task) and task.tp not in self._openings:
                 log.info("%s: history is there for what waited; opening it again", task.name)
                 task.generation += 1
                 self._open(task)
@@ -204,7 +174,7 @@ class Engine:
         task = self.tasks.pop(tp)
         task.life = Life.CLOSED
         task.forget()
-        await self._stop_opening(tp)
+        await self._openings.stop(tp)
         await self._taking_up.stop(tp)
         await task.producer.close()
         log.info("%s: closed at offset %d", task.name, task.taken)
@@ -388,7 +358,7 @@ class Engine:
         return (
             not self._busy
             and not self._cutting.locked()
-            and not self._opening
+            and not self._openings
             and not self._pending_events()
             and bool(self.tasks)
             and all(t.life is Life.OPEN and t.taken >= t.end for t in self.tasks.values())

@@ -70,7 +70,7 @@ def main() -> int:
 
 def _run(section: str, given: argparse.Namespace) -> Result:
     if section in ALONE:
-        return ALONE[section]()
+        return ALONE[section](given)
     with ground(pinned=section not in ("memory", "memory-full", "two-workers")) as addresses:
         return SECTIONS[section](addresses, given)
 
@@ -161,13 +161,19 @@ def _history(addresses: Addresses, given: argparse.Namespace) -> Result:
     ]
 
 
-def _alone(lines: Callable[[], Sequence[str]]) -> Callable[[], Result]:
-    return lambda: ([*lines()], None)
+def _aggregates(given: argparse.Namespace) -> Result:
+    found = aggregates.run(max(int(12 * given.scale), 2))
+    return aggregates.table(found), found
 
 
-ALONE: dict[str, Callable[[], Result]] = {
-    "aggregates": _alone(lambda: [*aggregates.HEAD, *aggregates.run()]),
-    "training": _alone(training.section),
+def _training(given: argparse.Namespace) -> Result:
+    found = training.section(int(5_000_000 * given.scale))
+    return [*training.HEAD, *(m.line for m in found)], [vars(m) for m in found]
+
+
+ALONE: dict[str, Callable[[argparse.Namespace], Result]] = {
+    "aggregates": _aggregates,
+    "training": _training,
 }
 """Sections that need no component."""
 

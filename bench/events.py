@@ -78,14 +78,14 @@ def whose(n: int, users: int, skew: Skew, random: np.random.Generator) -> Number
     return np.where(random.random(n) < 0.9, 0, who) if skew == "hot" else who
 
 
-def columns(n: int, users: int, skew: Skew = "zipf", seed: int = 1) -> Columns:
-    """`n` events in order of event time but for the jitter; equal arguments give equal events."""
+def columns(n: int, users: int, skew: Skew = "zipf", seed: int = 1, apart: float = APART) -> Columns:
+    """`n` events, `apart` ms from one to the next but for the jitter; equal arguments give equal events."""
     random = np.random.default_rng(seed)
     who = whose(n, users, skew, random)
     merchants = random.integers(0, 5000, n)
     amounts = np.round(random.gamma(2, 30, n), 2)
     jitter = random.integers(-20, 21, n)
-    return Columns(who, merchants, amounts, T0 + 20 + (np.arange(n) * APART).astype(np.int64) + jitter)
+    return Columns(who, merchants, amounts, T0 + 20 + (np.arange(n) * apart).astype(np.int64) + jitter)
 
 
 def user(number: int) -> str:

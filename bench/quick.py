@@ -83,17 +83,28 @@ def main() -> int:
         return 1
     yardsticks = {e.engine.name: rates for e, rates in zip(entries[1:], others, strict=True) if rates}
     middle = Spread.of(ours).median
-    found = verdict(middle, yardsticks, _stored())
-    lines = [
-        *table(entries),
-        "",
-        found.sentence() if found else "No yardstick was steady: nothing can be said.",
-    ]
-    print("\n".join(lines))
+    if not yardsticks:
+        print(
+            "bench-quick: no yardstick has run, so nothing can be said; what is stored stays", file=sys.stderr
+        )
+        return 1
     if given.store:
         ratios = {name: middle / Spread.of(rates).median for name, rates in yardsticks.items()}
-        reports.write("quick", "python -m bench.quick --store", machine, lines, {"ratios": ratios})
+        lines = [*table(entries), "", kept(ratios)]
+        command = " ".join(["python -m bench.quick", *sys.argv[1:]])
+        reports.write("quick", command, machine, lines, {"ratios": ratios})
+        print("\n".join(lines))
+        return 0
+    found = verdict(middle, yardsticks, _stored())
+    said = found.sentence() if found else "No yardstick was steady: nothing can be said."
+    print("\n".join([*table(entries), "", said]))
     return 1 if found and found.fell else 0
+
+
+def kept(ratios: Mapping[str, float]) -> str:
+    """For people: what W1 is held to from now on."""
+    each = ", ".join(f"{ratio:.1f} times {name}" for name, ratio in ratios.items())
+    return f"W1 is held to what it was in this run, in events a CPU-second: {each}."
 
 
 def _stored() -> dict[str, float]:

@@ -32,7 +32,8 @@ class Shape:
 
     `poison`: one of so many records is truncated (0: none). `keyed`: records have keys. `headers`: so many an event.
     `pad`: bytes that are added to each event, in a field of its own. `framing`: bare Avro; the wire format of a schema
-    registry with two writer schemas in turn; JSON. `batch`: bytes of a producer's batch.
+    registry with two writer schemas in turn; JSON. `batch`: bytes of a producer's batch. `apart`: ms of event time from
+    one event to the next.
     """
 
     skew: Skew = "zipf"
@@ -44,6 +45,7 @@ class Shape:
     framing: Framing = "none"
     pad: int = 0
     batch: int = 1 << 18
+    apart: float = APART
 
 
 def good(shape: Shape, n: int) -> int:
@@ -54,7 +56,7 @@ def good(shape: Shape, n: int) -> int:
 def fill(bootstrap: str, topic: str, n: int, shape: Shape, registry: str | None = None) -> None:
     """Make `topic` and fill it with `n` events. `registry` (its URL) is asked where the framing needs it."""
     with _producing(bootstrap, topic, shape) as producer:
-        events = columns(n, shape.users, shape.skew)
+        events = columns(n, shape.users, shape.skew, apart=shape.apart)
         _produce(producer, topic, events, shape, _values(events, topic, shape, registry), _Users(shape.users))
 
 
@@ -63,8 +65,9 @@ def fill_long(bootstrap: str, topic: str, n: int, shape: Shape) -> None:
     with _producing(bootstrap, topic, shape) as producer:
         users = _Users(shape.users)
         for number, start in enumerate(range(0, n, slice_of(shape))):
-            events = columns(min(slice_of(shape), n - start), shape.users, shape.skew, seed=1 + number)
-            moved = replace(events, at=events.at + int(start * APART))
+            count = min(slice_of(shape), n - start)
+            events = columns(count, shape.users, shape.skew, 1 + number, shape.apart)
+            moved = replace(events, at=events.at + int(start * shape.apart))
             _produce(producer, topic, moved, shape, datums(moved, shape.pad), users)
             print(f"{topic}: {start + len(moved):,} events produced", file=sys.stderr, flush=True)
 

@@ -8,8 +8,6 @@ copy of the events, one Parquet file, and an environment of its own in the cache
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +17,8 @@ from deltalake import DeltaTable
 
 from bench import training_data as data
 from bench.peers.installing import environment
-from bench.training import HEAD, Measured, measured
+from bench.training import Measured, measured
+from bench.training_asked import asked
 from headrace.history.read import scan
 
 REQUIREMENTS = ("feast[duckdb]==0.67.0",)
@@ -68,17 +67,8 @@ def _utc(frame: pl.DataFrame) -> pl.DataFrame:
 
 def main() -> None:
     """Run and print."""
-    given = argparse.ArgumentParser(description=__doc__)
-    given.add_argument("--folder", type=Path, required=True)
-    given.add_argument("--events", type=int, default=5_000_000)
-    given.add_argument("--users", type=int, default=100_000)
-    given.add_argument("--rows", type=int, default=100_000)
-    given.add_argument("--times", type=int, default=2)
-    asked = given.parse_args()
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    print("\n".join(HEAD[1:]), flush=True)
-    with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
-        for done in run(Path(folder), asked.events, asked.users, asked.rows, asked.times):
+    with asked(__doc__) as given:
+        for done in run(*given):
             print(done.line, flush=True)
 
 

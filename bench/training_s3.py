@@ -1,6 +1,6 @@
 """Training sets over history in a local folder and on S3 (versitygw beside, on the same cores), cold and warm.
 
-    python -m bench.training_s3 --folder DIR [--events 5000000] [--users 100000] [--rows 100000]
+    python -m bench.training_s3 --folder DIR [--events 5000000] [--users 100000] [--rows 100000] [--times 2]
 
 Cold: the files, the server's too, were put out of the page cache before. Both histories have the same events, and the
 values are compared. Needs versitygw as the tests do; what is made goes at the end.
@@ -8,14 +8,13 @@ values are compared. Needs versitygw as the tests do; what is made goes at the e
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 from pathlib import Path
 
 import polars as pl
 
 from bench import training_data as data
-from bench.training import HEAD, forget, measured
+from bench.training import forget, measured
+from bench.training_asked import asked
 from tests.stack.s3 import ACCESS_KEY, REGION, S3, SECRET_KEY, create_bucket, storage_options
 
 BUCKET = "bench"
@@ -55,17 +54,8 @@ def run(folder: Path, events: int, users: int, rows: int, times: int) -> None:
 
 def main() -> None:
     """Run and print."""
-    given = argparse.ArgumentParser(description=__doc__)
-    given.add_argument("--folder", type=Path, required=True)
-    given.add_argument("--events", type=int, default=5_000_000)
-    given.add_argument("--users", type=int, default=100_000)
-    given.add_argument("--rows", type=int, default=100_000)
-    given.add_argument("--times", type=int, default=2)
-    asked = given.parse_args()
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    print("\n".join(HEAD[1:]), flush=True)
-    with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
-        run(Path(folder), asked.events, asked.users, asked.rows, asked.times)
+    with asked(__doc__) as given:
+        run(*given)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,12 @@ WORKLOADS = {
         Workload("w1-uniform", "W1, uniform keys", shape=Shape(skew="uniform"), target=140_000),
         Workload("w1-hot", "W1, nine of ten events of one user", shape=Shape(skew="hot")),
         Workload("w2", "W2: rolling 1 h in steps of 1 min, 4 aggregates", views="w2", target=250_000),
-        Workload("w1x3", "an expression, three windows to 24 h, 12 features", views="w1x3", events=2_000_000),
+        Workload(
+            "w1x3",
+            "W1 with an expression, three windows to 24 h, 12 features",
+            views="w1x3",
+            events=2_000_000,
+        ),
         Workload(
             "w3",
             "W3: three views, one shuffled; where, 6 expressions, 20 features over 5 windows to 30 d",

@@ -11,11 +11,11 @@ EVERY = 0.2  # seconds between two looks
 STALLED = 60.0  # seconds without an event
 
 
-def timed(engine: Engine, job: Job) -> Rate:
-    """The rates of one run."""
+def timed(engine: Engine, job: Job, share: tuple[float, float] | None = None) -> Rate:
+    """The rates of one run, between two shares of its events: the engine's own if none are given."""
     running = engine.start(job)
     try:
-        return steady(_samples(engine, running, job), engine.share)
+        return steady(_samples(engine, running, job), share or engine.share)
     finally:
         running.stop()
 

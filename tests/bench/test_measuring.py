@@ -7,7 +7,6 @@ import os
 import pytest
 
 from bench.costs import rows_added
-from bench.growth import table
 from bench.measuring import Sample, Spread, TooShortError, cpu_of, rss_of, steady, tree
 from bench.process import metric
 from bench.reports import replaced
@@ -69,14 +68,3 @@ def test_a_workload_is_held_to_what_was_asked_of_it() -> None:
     assert asked(WORKLOADS["w1"], medians) == "300,000: not reached"
     assert asked(WORKLOADS["w1-lz4"], medians) == "within 15% of w1: -10%, yes"
     assert asked(WORKLOADS["w1-gzip"], medians) == "within 25% of w1: -40%, no"
-
-
-def test_an_axis_of_growth_is_a_row_in_the_order_of_the_axes() -> None:
-    point = {"label": "10", "us": 2.345}
-    found = table(
-        {
-            "width": {"title": "bytes", "points": [point]},
-            "views": {"title": "views", "points": [point, point]},
-        }
-    )
-    assert found[2:4] == ["| views | 10: 2.3, 10: 2.3 |", "| bytes | 10: 2.3 |"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.profile import stages, table
-from bench.quick import verdict
+from bench.quick import kept, verdict
 
 STEADY = {"faust": [3_000.0, 3_100.0, 3_050.0], "kafka-streams": [170_000.0, 171_000.0, 172_000.0]}
 
@@ -39,6 +39,10 @@ def test_without_a_stored_ratio_nothing_has_fallen() -> None:
 
 def test_nothing_is_said_without_a_steady_yardstick() -> None:
     assert verdict(1.0, {"faust": [1.0, 2.0]}, {}) is None
+
+
+def test_what_is_kept_is_said_yardstick_by_yardstick() -> None:
+    assert "100.0 times faust, 1.8 times kafka-streams" in kept({"faust": 100.0, "kafka-streams": 1.8})
 
 
 def test_stages_are_told_by_the_event() -> None:

@@ -10,17 +10,20 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import aiokafka.errors as errors
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from headrace.errors import UnavailableError
 from tables.kafka.raw import RawRecords
 from tables.kafka.topics import TopicInfo, Topics
 from tests.model.kafka import Broker
 from tests.model.process import Process
+
+T = TypeVar("T")
 
 
 class Producer:
@@ -190,7 +193,7 @@ class MemoryTopics(Topics):
 
     def offsets(self, topic: str, partition: int, *, end: bool) -> int:
         log = self._broker.log((topic, partition))
-        return self._process.call_sync("kafka.admin", lambda: log.end if end else log.start)
+        return self._asked("kafka.admin", lambda: log.end if end else log.start)
 
     def delete_below(self, positions: Mapping[tuple[str, int], int]) -> None:
         def delete() -> None:
@@ -198,4 +201,11 @@ class MemoryTopics(Topics):
                 log = self._broker.log(tp)
                 log.start = max(log.start, min(offset, log.stable))
 
-        self._process.call_sync("kafka.trim", delete)
+        self._asked("kafka.trim", delete)
+
+    def _asked(self, step: str, effect: Callable[[], T]) -> T:
+        """Errors of the cluster come out as they do of the real `Topics`."""
+        try:
+            return self._process.call_sync(step, effect)
+        except errors.KafkaError as exc:
+            raise UnavailableError(f"Kafka does not answer: {exc}") from exc
