@@ -6,7 +6,7 @@ thread while the last flush is being written. Writes nothing; what it changes wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 
@@ -26,6 +26,7 @@ from headrace.wire import DeadRecord
 from tables.kafka.outputs import built, record
 from tables.kafka.records import key_values
 from tables.marker import source as source_partition
+from tables.sizes import nbytes
 from tables.table import Changes
 
 
@@ -191,7 +192,7 @@ class Computer:
 
         def read(partition: int, keys: list[bytes]) -> list[bytes | None]:
             values = tasks[partition].task.tables[view.id].read(keys)
-            flushes[partition].state += _size(values)
+            flushes[partition].state += nbytes(values)
             return values
 
         update = view.core.step(rows, due, clocks, read)
@@ -226,7 +227,7 @@ class Computer:
                 marker,
             )
             flush.change(table, changes)
-            flush.state += _size(changes.values)
+            flush.state += nbytes(changes.values)
             if partition in online and view.id in self._publishers:
                 publisher = self._publishers[view.id]
                 told = changed(online[partition], rows["_key"], fired)
@@ -258,10 +259,6 @@ _place = attrgetter("partition", "offset")
 def _begin(taken: Taken) -> TaskFlush:
     number = taken.task.last_flush + 1
     return TaskFlush(taken.task, taken.generation, taken.next_offset, number, taken.asked)
-
-
-def _size(values: Iterable[bytes | None]) -> int:
-    return sum(map(len, filter(None, values)))
 
 
 def _by_partition(update: Update) -> dict[int, pl.DataFrame]:

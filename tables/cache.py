@@ -8,9 +8,11 @@ Safe for several threads: a flush computes in one while the last one settles in 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice, repeat
 from typing import Any
+
+from tables.sizes import nbytes
 
 _UNKNOWN = object()
 _ENTRY = 160  # bytes that a dict slot and two bytes objects cost beside their content
@@ -18,10 +20,6 @@ _ENTRY = 160  # bytes that a dict slot and two bytes objects cost beside their c
 
 Generation = dict[bytes, dict[bytes, bytes | None]]
 """Records by place and key."""
-
-
-SAMPLE = 500
-"""Of more records the sizes of so many are looked at, evenly spread: counting all took as long as keeping them."""
 
 
 class RecordCache:
@@ -56,7 +54,7 @@ class RecordCache:
             self._add(place, items)
 
     def _add(self, place: bytes, items: Mapping[bytes, bytes | None]) -> None:
-        size = _ENTRY * len(items) + _bytes(items) + _bytes(items.values())
+        size = _ENTRY * len(items) + nbytes(items) + nbytes(items.values())
         if (
             size > self._half
         ):  # more than a generation holds: what fits of it, and nothing that it may contradict
@@ -77,10 +75,3 @@ class RecordCache:
     def clear(self) -> None:
         with self._lock:
             self._young, self._old, self._size = {}, {}, 0
-
-
-def _bytes(texts: Collection[bytes | None]) -> int:
-    """How many bytes they have, from every n-th where they are many."""
-    apart = max(len(texts) // SAMPLE, 1)
-    total = sum(map(len, filter(None, islice(texts, 0, None, apart))))
-    return total if apart == 1 else total * len(texts) // -(-len(texts) // apart)
