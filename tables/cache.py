@@ -48,13 +48,13 @@ class RecordCache:
             self._add(place, again)
         return out
 
-    def put_many(self, place: bytes, items: Mapping[bytes, bytes | None]) -> None:
-        """These are the values now."""
+    def put_many(self, place: bytes, items: Mapping[bytes, bytes | None], size: int | None = None) -> None:
+        """These are the values now; `size`: bytes of keys and values, where that is known."""
         with self._lock:
-            self._add(place, items)
+            self._add(place, items, size)
 
-    def _add(self, place: bytes, items: Mapping[bytes, bytes | None]) -> None:
-        size = _ENTRY * len(items) + nbytes(items) + nbytes(items.values())
+    def _add(self, place: bytes, items: Mapping[bytes, bytes | None], size: int | None = None) -> None:
+        size = _ENTRY * len(items) + (nbytes(items) + nbytes(items.values()) if size is None else size)
         if (
             size > self._half
         ):  # more than a generation holds: what fits of it, and nothing that it may contradict

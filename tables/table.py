@@ -19,6 +19,7 @@ from tables.cache import RecordCache
 from tables.kafka.outputs import Records, record
 from tables.marker import Marker
 from tables.pieces import Pieces
+from tables.sizes import nbytes
 from tables.store import MARKER, STATE, TIMER, Batch, StateStore, partition_prefix, state_keys
 from tables.timers import count_of, instant_of, records, timers
 
@@ -44,6 +45,11 @@ class Changes:
     def written(self) -> dict[bytes, bytes | None]:
         """The values by key."""
         return dict(zip(self.keys, self.values, strict=True))
+
+    @property
+    def size(self) -> int:
+        """Bytes of keys and values, about."""
+        return nbytes(self.keys) + nbytes(self.values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +113,8 @@ class TablePartition:
         if missing:
             wanted = [keys[i] for i in missing]
             found = self._store.get_many(list(map(self._state.__add__, wanted)))
-            self._cache.put_many(self._prefix, dict(zip(wanted, found, strict=True)))
+            items = dict(zip(wanted, found, strict=True))
+            self._cache.put_many(self._prefix, items, nbytes(wanted) + nbytes(found))
             for i, value in zip(missing, found, strict=True):
                 out[i] = value
         for i, value in ahead.items():
@@ -191,7 +198,7 @@ class TablePartition:
 
     def confirm(self, changes: Changes) -> None:
         """The WriteBatch is written: this flush's overlay becomes part of the cache."""
-        self._cache.put_many(self._prefix, self._overlay(changes))
+        self._cache.put_many(self._prefix, self._overlay(changes), changes.size)
         for i, (its, _) in enumerate(self._overlays):
             if its is changes:
                 del self._overlays[i]  # in one step: another thread may append
