@@ -98,7 +98,6 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
     store = StateStore(
         Path(settings.state.dir),
         name,
-        cache_bytes=settings.state.cache_mb << 20,
         changelogged=not cluster.embedded,
     )
     online = OnlineWriter(settings.redis.url)
@@ -287,7 +286,7 @@ def _maker(
     name: str,
 ) -> Callable[[TopicPartition], Task]:
     """How the task of a partition is made."""
-    cache = RecordCache(settings.state.cache_mb * 3 << 18)  # a quarter is RocksDB's
+    cache = RecordCache(settings.state.cache_mb << 20)
     stages: dict[str, SourceStage | ViewStage] = {t: s for s in sources for t in s.source.topics}
     stages |= {v.repartition: v for s in sources for v in s.shuffled if v.repartition}
 

@@ -40,7 +40,7 @@ def main() -> None:
 
     print(*HEAD, sep="\n")
     with tempfile.TemporaryDirectory() as folder:
-        store = StateStore(Path(folder), "bench", cache_bytes=96 << 20, changelogged=True)
+        store = StateStore(Path(folder), "bench", changelogged=True)
         for begin in range(0, given.records, FLUSH):
             put = spent(partial(written, store, keys(begin), value))
             end = begin + FLUSH

@@ -30,7 +30,6 @@ import pyarrow as pa
 from rocksdict import (
     AccessType,
     BlockBasedOptions,
-    Cache,
     DBCompressionType,
     Options,
     Rdict,
@@ -99,7 +98,6 @@ class StateStore:
         path: Path,
         project: str,
         *,
-        cache_bytes: int = 256 << 20,
         changelogged: bool = False,
         beside: Path | None = None,
     ) -> None:
@@ -118,7 +116,7 @@ class StateStore:
                 ) from None
         elif not (path / "CURRENT").exists():
             raise StateError(f"there is no state folder {path}")
-        options = _options(cache_bytes)
+        options = _options()
         self._db = _open(path, options, beside)
         self._intake = Intake(self._db, options, path / "intake") if beside is None else None
         try:
@@ -250,11 +248,13 @@ class StateStore:
         self._db.close()
 
 
-def _options(cache_bytes: int) -> Options:
+def _options() -> Options:
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.set_write_buffer_size(32 << 20)
     options.set_max_write_buffer_number(3)
+    # Over keys that come evenly each file on level 0 overlaps all below, so fewer and larger merges write less.
+    options.set_level_zero_file_num_compaction_trigger(8)
     # The first two levels are written most and read most; what lies below them stays.
     options.set_compression_per_level([DBCompressionType.none()] * 2 + [DBCompressionType.lz4()] * 5)
     options.set_keep_log_file_num(2)
@@ -263,11 +263,11 @@ def _options(cache_bytes: int) -> Options:
     options.set_memtable_whole_key_filtering(True)  # most keys that are asked for are in no memtable
     options.set_memtable_prefix_bloom_ratio(0.1)
     table = BlockBasedOptions()
-    table.set_block_cache(Cache(max(cache_bytes // 4, 8 << 20)))
+    # Hot records are in `tables.cache`. What is not there is in the kernel's pages, and read from them a key costs
+    # less than in a cache of blocks, even in one that has room for all (docs/performance.md).
+    table.disable_cache()
     table.set_bloom_filter(10, False)
-    # In the cache they would not fit a shard of it, and be read anew for each key (docs/performance.md). Outside
-    # they take some 4 bytes a record.
-    table.set_cache_index_and_filter_blocks(False)
+    table.set_cache_index_and_filter_blocks(False)  # held with the open file: some 4 bytes a record
     table.set_format_version(5)
     options.set_block_based_table_factory(table)
     return options

@@ -89,9 +89,7 @@ class Worker:
         sources = source_stages(project, name, clock="wall", resolve=None)
         self.topics = MemoryTopics(process, self._broker)
         known = declare(sources, self.topics, SETTINGS, name)
-        self.store = StateStore(
-            cast(Path, Folder(self.disk, process)), name, cache_bytes=1 << 16, changelogged=True
-        )
+        self.store = StateStore(cast(Path, Folder(self.disk, process)), name, changelogged=True)
         self.online = OnlineWriter("redis://127.0.0.1:1")
         self.online.address = cast(Any, Address(process, server))
         self.online._lock = cast(Any, TurnLock(process.loop))

@@ -354,7 +354,7 @@ def doubles() -> Iterator[None]:
     """Put the doubles where the outer libraries are; small batches, so that a flush goes in several."""
     with (
         patch.object(logging.getLogger("headrace.engine"), "disabled", True),
-        patch("tables.store._open", lambda path, cache_bytes, beside: MemoryDb(path.disk, path.process)),
+        patch("tables.store._open", lambda path, options, beside: MemoryDb(path.disk, path.process)),
         patch("tables.store.WriteBatch", RecordedBatch),
         patch("tables.kafka.producer.AIOKafkaProducer", Producer),
         patch("tables.kafka.changelog.AIOKafkaConsumer", ChangelogConsumer),
