@@ -49,7 +49,7 @@ class Pace:
     interval: float = 0.1
     events: int = 100_000
     entities: int = 20_000
-    state_bytes: int = 12 << 20
+    state_bytes: int = 16 << 20
     pending_bytes: int = 32 << 20
     due: int = 20_000
     """Timers per view and partition taken into one flush, so that a million falls on the hour are spread."""

@@ -49,6 +49,7 @@ def worker(for_: For = None, until_idle: UntilIdle = None, config: Config = DEFA
     from app.process import configure_logging, run, said_in_the_log, wait_for_kafka
     from headrace import panes, wire
     from headrace.loading import load
+    from headrace.native import put_compiler_away
     from headrace.online import restore
 
     for_seconds, idle_seconds = seconds(for_, "--for"), seconds(until_idle, "--until-idle")
@@ -56,6 +57,7 @@ def worker(for_: For = None, until_idle: UntilIdle = None, config: Config = DEFA
     wire.warm()
     panes.warm()
     restore.warm()
+    put_compiler_away()
     with said_in_the_log(settings):
         project = load(config)
         with embedded_parts(settings, project) as settings:
