@@ -16,7 +16,7 @@ from aiokafka import TopicPartition
 
 from agents.compute import Computer
 from agents.flush import Taken, TaskFlush
-from agents.flush_size import FlushSize
+from agents.flush_size import USUAL, FlushSize
 from agents.identity import check_topic
 from agents.metrics import WorkerMetrics
 from agents.opening import Opener
@@ -48,7 +48,7 @@ class Pace:
 
     interval: float = 0.1
     events: int = 100_000
-    entities: int = 20_000
+    entities: int = USUAL
     state_bytes: int = 16 << 20
     pending_bytes: int = 32 << 20
     due: int = 20_000

@@ -36,7 +36,7 @@ class Taken:
     """Of the askings to write entities again, those that are done once this flush is written (`Task.asked`)."""
 
 
-@dataclass
+@dataclass(eq=False)
 class TaskFlush:
     """Everything one task writes in one flush: all of it, in this order, or nothing.
 

@@ -15,6 +15,13 @@ from dataclasses import dataclass, field
 
 LEAST = 500
 """Timers that a flush may always take."""
+USUAL, EACH = 20_000, 5_000
+"""Entities of a flush; of many views so many each, since each takes some milliseconds a flush, whatever changed."""
+
+
+def entities_of(views: int) -> int:
+    """How many entities, counted once for each view, a flush of so many views aims at."""
+    return max(USUAL, EACH * views)
 
 
 @dataclass

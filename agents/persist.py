@@ -78,7 +78,7 @@ class Persister:
         """Write what is still wanted of `flushes`; returns those that are in the log and in RocksDB."""
         current = [f for f in flushes if f.generation == f.task.generation]
         with self._metrics.stage("changelog"):
-            logged = await self._log(current)
+            logged, commands = await asyncio.gather(self._log(current), self._built(current))
         for flush in current:  # a copy of the state, not to be kept while the rest is written
             flush.outputs, flush.batches = {}, {}
         self._failpoint("after_changelog")
@@ -90,7 +90,7 @@ class Persister:
             for table, changes in flush.changes:
                 table.confirm(changes)
         with self._metrics.stage("online"):
-            await self._emit(done)
+            await self._emit([(flush, commands[flush]) for flush in done])
         self._failpoint("after_redis")
         return done
 
@@ -118,10 +118,15 @@ class Persister:
 
     # -- Redis
 
-    async def _emit(self, flushes: Sequence[TaskFlush]) -> None:
+    async def _built(self, flushes: Sequence[TaskFlush]) -> Mapping[TaskFlush, Sequence[Chunk]]:
+        """The commands of each flush for Redis: made while Kafka writes, which takes about as long."""
+        if not any(flush.online for flush in flushes):
+            return dict.fromkeys(flushes, ())
+        return await asyncio.to_thread(self._commands, flushes)
+
+    async def _emit(self, flushes: Sequence[tuple[TaskFlush, Sequence[Chunk]]]) -> None:
         """Write values however long it takes: they are absolute, so again is right. A lost task drops out."""
-        waiting = [f for f in flushes if f.online or f.asked > f.task.written or self._counted(f)]
-        batches = await asyncio.to_thread(self._batches, waiting) if waiting else []
+        batches = [b for b in flushes if b[0].online or b[0].asked > b[0].task.written or self._counted(b[0])]
         attempt = 0
         while batches := [b for b in batches if b[0].generation == b[0].task.generation]:
             by_fence = {self.fence(flush.task): flush.task for flush, _ in batches}
@@ -178,22 +183,22 @@ class Persister:
             async with self._speaking:
                 await self.claim(task)
 
-    def _batches(self, flushes: Sequence[TaskFlush]) -> list[tuple[TaskFlush, list[Chunk]]]:
-        """(flush, its commands): a view's columns are built once for all of its partitions."""
+    def _commands(self, flushes: Sequence[TaskFlush]) -> Mapping[TaskFlush, Sequence[Chunk]]:
+        """A view's columns are built once for all of its partitions."""
         written_at = pl.lit(self._now(), pl.Int64)
-        chunks: list[list[Chunk]] = [[] for _ in flushes]
-        parts: dict[str, list[tuple[int, ViewStage, pl.DataFrame]]] = {}
-        for i, flush in enumerate(flushes):
+        chunks: dict[TaskFlush, list[Chunk]] = {flush: [] for flush in flushes}
+        parts: dict[str, list[tuple[TaskFlush, ViewStage, pl.DataFrame]]] = {}
+        for flush in flushes:
             for view, frame in flush.online:
-                parts.setdefault(view.id, []).append((i, view, frame))
+                parts.setdefault(view.id, []).append((flush, view, frame))
         for found in parts.values():
             view = found[0][1]
             space = KeySpace(self._project, view.view.name, view.view.version, self._hash_tag)
             frames = [frame.with_columns(_written_at=written_at) for _, _, frame in found]
             made = encode_parts(frames, space, view.plan.feature_types, whole=self._online.restores)
-            for (i, _, _), mine in zip(found, made, strict=True):
-                chunks[i] += mine
-        return list(zip(flushes, chunks, strict=True))
+            for (flush, _, _), mine in zip(found, made, strict=True):
+                chunks[flush] += mine
+        return chunks
 
     def fence(self, task: Task) -> str | None:
         """The key in Redis that holds the epoch of a task's owner."""

@@ -17,6 +17,7 @@ from aiokafka import TopicPartition
 from agents.compute import Computer
 from agents.engine import Engine, Pace
 from agents.features import FeaturesFlow, agent_of
+from agents.flush_size import entities_of
 from agents.metrics import WorkerMetrics
 from agents.opening import Opener
 from agents.persist import Persister
@@ -146,7 +147,11 @@ def features(project: Project, settings: Settings, cluster: Cluster) -> Features
             publishers((v for s in sources for v in s.views), name, registry.register if registry else None),
         ),
         persister=persister,
-        pace=Pace(interval=settings.state.flush_seconds, events=settings.state.max_events),
+        pace=Pace(
+            interval=settings.state.flush_seconds,
+            events=settings.state.max_events,
+            entities=entities_of(sum(len(s.views) for s in sources)),
+        ),
         now=now_us,
         metrics=metrics,
         crash=crash,

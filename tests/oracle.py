@@ -295,7 +295,10 @@ class Entity:
         )
         for window in {p.over for p in parts if p.over.kind == "session"}:
             newest = sessions(self.events, window.gap, lateness)[-1:]
-            alive |= any(window.closed or s[-1]["t"] > recorded - 2 * (window.gap + lateness) for s in newest)
+            ends = min(
+                self.t - window.gap, recorded - 2 * (window.gap + lateness)
+            )  # shown, or to be merged with
+            alive |= any(window.closed or s[-1]["t"] > ends for s in newest)
         if not alive and self.t <= clock:
             self.events = []
 

@@ -128,10 +128,15 @@ def _judged(rows: pl.DataFrame, dedup: int, stored: Stored) -> tuple[pl.Series, 
         itself = known[i] & (first_order[i] == order[waiting])
         copy = known[i] & ~itself & (np.abs(at[waiting] - first_at[i]) < dedup)
         kept[waiting[itself]] = True
-        waiting = waiting[~copy & ~itself]
-        _, begin = np.unique(number[waiting], return_index=True)
-        new = waiting[begin]
+        fresh = waiting[~copy & ~itself]
+        _, begin = np.unique(number[fresh], return_index=True)
+        new = fresh[begin]
+        kept[new] = True
         first_order[number[new]], first_at[number[new]], known[number[new]] = order[new], at[new], True
+        following = np.full(len(keys), len(number))
+        following[number[new]] = new
+        # What came after the next first event of its id is judged by that one: timestamps may go back and forth.
+        waiting = waiting[~itself & (waiting > following[i])]
     moved = known & ~(firsts.known & (firsts.order == first_order))
     new_ids = pl.DataFrame(
         {"key": keys, "order": pl.Series(first_order), "at": pl.Series(first_at)}, strict=False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agents.flush_size import LEAST, FlushSize
+from agents.flush_size import LEAST, FlushSize, entities_of
 
 STATE = 10_000_000
 SMALL = 400
@@ -32,6 +32,10 @@ def test_the_last_flush_tells(events: int, entities: int, timers: int, following
     size = FlushSize(25_000, 100_000, 0.2, STATE)
     size.seen(events, entities, timers, SMALL * entities)
     assert size.events == following
+
+
+def test_many_views_share_larger_flushes() -> None:
+    assert [entities_of(views) for views in (0, 1, 4, 5, 100)] == [20_000, 20_000, 20_000, 25_000, 500_000]
 
 
 def test_timers_are_half_of_a_flush_until_one_was_too_long() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import headrace as hr
 from headrace import testing
 from headrace.durations import SECOND
@@ -45,6 +47,16 @@ def test_an_id_counts_again_after_its_time_which_is_of_records() -> None:
     assert one.online["0"]["n"] == 3
     push(one, [event(1, 180)], 4)
     assert one.online["0"]["n"] == 4
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 4])
+def test_timestamps_that_go_back_and_forth_count_the_same_however_a_flush_is_cut(cut: int) -> None:
+    """Each is judged by the last that counted, though an earlier one of its id is nearer."""
+    events = [event(1, 100), event(1, 0), event(1, 100, i=10), event(1, 130, i=100)]
+    one = engine(lateness="5m")
+    push(one, events[:cut], 0)
+    push(one, events[cut:], cut)
+    assert (one.online["0"]["n"], one.online["0"]["i"]) == (3, 12)
 
 
 def test_events_without_an_id_are_no_copies_of_each_other() -> None:
