@@ -88,7 +88,7 @@ AXES = {
             "views",
             "linear",
             [
-                Point(str(n), n, projects.views(n), events=max(200_000, 2_500_000 // n))
+                Point(str(n), n, projects.views(n), events=max(1_000_000, 2_500_000 // n))
                 for n in (1, 3, 10, 30, 100)
             ],
         ),
